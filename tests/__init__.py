@@ -1,1 +1,1 @@
-"""The test suite; `python -m tests` runs all of it, `python -m tests quick` the part that is done in a minute."""
+"""The test suite: `python -m tests` runs all of it, `python -m tests quick` what fits in a minute."""
