@@ -1,0 +1,1 @@
+"""From a bare machine to the project's own environment, with the standard library only; start with `environment`."""

@@ -1,0 +1,40 @@
+"""Start OptionScanner: `python run_dashboard.py --help`.
+
+On a machine that has only Python, the first start makes `.venv` beside this file and installs what the project
+needs there. This file must stay readable for any Python, however old, so that the sentence below is what its user
+sees; importing it does nothing.
+"""
+
+import os
+import sys
+
+MINIMUM_PYTHON = (3, 11)
+
+
+def require_python():
+    """End the process with one sentence when the running Python is older than `MINIMUM_PYTHON`."""
+    if sys.version_info[:2] < MINIMUM_PYTHON:
+        sys.exit(
+            "OptionScanner needs Python %d.%d or newer, and this is Python %d.%d (%s): install a newer one "
+            "from https://www.python.org/downloads/ and start again with it, for example "
+            "`python3.12 run_dashboard.py`, on Windows `py -3.12 run_dashboard.py`."
+            % (MINIMUM_PYTHON + tuple(sys.version_info[:2]) + (sys.executable,))
+        )
+
+
+def main(arguments):
+    """Run the dashboard, here or in the project's own environment; returns the exit code."""
+    from optionscanner.bootstrap import environment
+
+    def start():
+        from optionscanner import app
+
+        return app.main(arguments)
+
+    script = os.path.abspath(__file__)
+    return environment.launch(root=os.path.dirname(script), command=[script] + arguments, start=start)
+
+
+if __name__ == "__main__":
+    require_python()
+    sys.exit(main(sys.argv[1:]))
