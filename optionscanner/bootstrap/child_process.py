@@ -58,13 +58,13 @@ def end_with_parent() -> Callable[[], object] | None:
 
     Without it a killed start would leave an orphan at work in files that the next start takes up.
     """
-    if sys.platform != "linux":
-        return None
-    try:
-        import ctypes  # some builds of Python come without it
+    if sys.platform == "linux":
+        try:
+            import ctypes  # some builds of Python come without it
 
-        prctl = ctypes.CDLL(None).prctl
-    except (ImportError, OSError, AttributeError):
-        return None
-    set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
-    return lambda: prctl(set_parent_death_signal, signal.SIGKILL)
+            prctl = ctypes.CDLL(None).prctl
+        except (ImportError, OSError, AttributeError):
+            return None
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
+        return lambda: prctl(set_parent_death_signal, signal.SIGKILL)
+    return None

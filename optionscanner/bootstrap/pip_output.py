@@ -1,7 +1,7 @@
 """What pip, ensurepip and the system print while an environment is made, as short lines and sentences for the user.
 
-`progress` and `explain` are the entries, for `environment.py`. Text in, text out; standard library
-only: it works before anything is installed.
+`progress` and `explain` are the entries, for `environment.py`. Text in, text out; standard library only: it works
+before anything is installed.
 """
 
 import re
@@ -15,8 +15,8 @@ _NOT_WRITABLE = re.compile(r"Permission denied|Read-only file system|Access is d
 _NO_NETWORK = re.compile(
     r"Failed to establish a new connection|Temporary failure in name resolution|getaddrinfo failed|"
     r"Name or service not known|nodename nor servname|NameResolutionError|NewConnectionError|"
-    r"ConnectTimeoutError|ReadTimeoutError|Network is unreachable|Connection refused|Max retries exceeded|ProxyError|SSLError|"
-    r"CERTIFICATE_VERIFY_FAILED|Connection (?:broken|aborted|reset)"
+    r"ConnectTimeoutError|ReadTimeoutError|Network is unreachable|Connection refused|Max retries exceeded|"
+    r"ProxyError|SSLError|CERTIFICATE_VERIFY_FAILED|Connection (?:broken|aborted|reset)"
 )
 _NO_RELEASE = re.compile(r"No matching distribution found for (?P<requirement>[^\n(]+)")
 
