@@ -1,0 +1,1 @@
+"""Pure engines: arrays in, readings out. No clock, no files, no network."""

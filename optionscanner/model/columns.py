@@ -1,0 +1,198 @@
+"""Declares every table of readings once: name, unit and meaning of each column.
+
+The history's schema, the sheets' columns, the glossary in the README and the checks of a reading all follow from it.
+Missing is NaN in arrays, "" in text, NULL in the history.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["real", "integer", "text", "time"]
+"""real: float64; integer: counts and codes, float64 with whole values so that NaN can stand for missing; text: str;
+time: seconds since 1970 UTC as float64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One quantity of a table."""
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """One table of readings: what a row is, and its columns."""
+
+    name: str
+    row: Literal["segment", "underlying", "event"]
+    """segment: one row per (underlying, expiry), in layout order; underlying: one per underlying, in layout order;
+    event: ranked rows, each naming its contract."""
+    meaning: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(c.name for c in self.columns)
+
+
+def _real(name: str, unit: str, meaning: str) -> Column:
+    return Column(name, "real", unit, meaning)
+
+
+def _count(name: str, unit: str, meaning: str) -> Column:
+    return Column(name, "integer", unit, meaning)
+
+
+def _text(name: str, meaning: str) -> Column:
+    return Column(name, "text", "", meaning)
+
+
+def _time(name: str, meaning: str) -> Column:
+    return Column(name, "time", "UTC", meaning)
+
+
+PRICE = TableSpec(
+    "price",
+    "segment",
+    "Forward, implied volatility at the money and the state of the chain's data.",
+    (
+        _real("spot", "₹", "underlying's last price; blank where the source gave none or an absurd one"),
+        _real("spot_change", "₹", "spot less the previous session's close"),
+        _real("spot_change_pct", "%", "spot_change over the previous close"),
+        _real("forward", "₹", "price for delivery at expiry that options are priced on"),
+        _text("forward_source", "where the forward came from: future, parity or carry"),
+        _real("future_price", "₹", "future of the same expiry: mid of a tight quote, else last trade"),
+        _real("basis", "₹", "future_price less spot"),
+        _real("rate", "decimal a year", "continuously compounded interest rate used for discounting"),
+        _real("time_to_expiry", "years", "ACT/365 from the observation to 15:30 IST on expiry"),
+        _real("atm_strike", "₹", "listed strike nearest spot (nearest the forward without a spot); a tie: the lower"),
+        _real("straddle", "₹", "call plus put at the ATM strike"),
+        _real("expected_move", "points", "ATM volatility x forward x square root of the time left"),
+        _real("atm_iv", "decimal", "implied volatility at the forward, interpolated over out-of-the-money strikes"),
+        _real("atm_iv_change", "decimal", "atm_iv less its first value of the day"),
+        _real("straddle_open", "₹", "first straddle of the day"),
+        _real("straddle_high", "₹", "highest straddle of the day so far"),
+        _real("straddle_low", "₹", "lowest straddle of the day so far"),
+        _real("coverage", "share", "listed legs that are current, weighted by yesterday's open interest; 0-1"),
+        _count("legs_without_iv", "legs", "quoted legs without a volatility"),
+        _time("price_time", "when the market says the newest accepted observation was made"),
+        _time("open_interest_time", "when open interest of any leg last changed"),
+        _text("status", "why readings are blank or withheld; empty when all is well"),
+    ),
+)
+
+OPEN_INTEREST = TableSpec(
+    "open_interest",
+    "segment",
+    "Open interest of the whole chain: sums, ratios, maximum pain, walls.",
+    (
+        _real("call_open_interest", "units", "sum over all strikes"),
+        _real("put_open_interest", "units", "sum over all strikes"),
+        _real("call_volume", "units", "sum over all strikes, cumulative for the day"),
+        _real("put_volume", "units", "sum over all strikes, cumulative for the day"),
+        _real("call_open_interest_added", "units", "change of call open interest against the previous close"),
+        _real("put_open_interest_added", "units", "change of put open interest against the previous close"),
+        _real("call_open_interest_since_first", "units", "call change since the first observation today"),
+        _real("put_open_interest_since_first", "units", "put change since the first observation today"),
+        _real("put_call_ratio", "ratio", "put over call open interest, all strikes of the expiry"),
+        _real("put_call_ratio_window", "ratio", "the same over the strikes around ATM that the tracker shows (11)"),
+        _real("put_call_ratio_volume", "ratio", "put over call volume, all strikes of the expiry"),
+        _text("put_call_band", "BEARISH below 0.7, BULLISH above 1.3, NEUTRAL between"),
+        _real("max_pain", "₹", "strike at which option buyers together get least; a tie: nearest spot, then lower"),
+        _real("max_pain_distance_pct", "%", "max_pain against spot"),
+        _real("call_wall", "₹", "strike of the largest call open interest; a tie: nearest spot"),
+        _real("put_wall", "₹", "strike of the largest put open interest; a tie: nearest spot"),
+        _text("status", "why readings are blank; empty when all is well"),
+    ),
+)
+
+FLOW = TableSpec(
+    "flow",
+    "segment",
+    "EWMA of open-interest flow, writer's view: + put side adding (support), - call side adding (cap).",
+    (
+        _real("net_flow", "units", "last step: put less call open-interest flow, all strikes"),
+        _real("atm_flow", "units", "last step, strikes weighted by nearness to the forward"),
+        _real("delta_flow", "units", "last step, legs weighted by the size of their delta"),
+        _real("ewma_net", "units per observation", "time-aware exponential mean of net_flow"),
+        _real("ewma_atm", "units per observation", "the same of atm_flow"),
+        _real("ewma_delta", "units per observation", "the same of delta_flow"),
+        _real("flow_pct", "%", "ewma_atm over ATM-weighted open interest: comparable across names"),
+        _text("regime", "BULLISH, BEARISH or NEUTRAL: sign of flow_pct beyond the dead band, confirmed twice"),
+        _time("regime_since", "when the regime was confirmed"),
+        _count("flips", "flips", "changes between BULLISH and BEARISH today"),
+        _count("unforgiven_flips", "flips", "flips less one for each stable observation after them"),
+        _count("steps", "observations", "distinct open-interest observations today"),
+        _time("stepped_at", "last distinct open-interest observation"),
+        _text("status", "why readings are blank; empty when all is well"),
+    ),
+)
+
+ACTIVITY = TableSpec(
+    "activity",
+    "event",
+    "Volume/OI scan: legs that trade much for their open interest, ranked; those that do not count give the reason.",
+    (
+        _count("rank", "", "1 is first; counted over events that count, then over ignored ones"),
+        _text("underlying", "name"),
+        _text("expiry", "date, ISO"),
+        _real("strike", "₹", "listed strike"),
+        _text("option_type", "CE or PE"),
+        _real("last_price", "₹", "last trade"),
+        _real("volume", "units", "cumulative for the day"),
+        _real("open_interest", "units", "now"),
+        _real("volume_oi_ratio", "ratio", "volume over open interest"),
+        _real("percentile", "0-100", "share of the chain's traded legs with a smaller ratio"),
+        _real("open_interest_flow", "units", "change against the previous distinct observation"),
+        _real("premium_change", "₹", "change of the price over the same window"),
+        _real("iv_change", "decimal", "change of implied volatility over the same window"),
+        _real("delta", "per ₹1 of forward", "of the leg"),
+        _real("gamma", "per ₹", "of the leg"),
+        _real("distance_pct", "%", "strike against the price that ATM is measured from"),
+        _count("strike_offset", "strikes", "signed count of strikes from ATM"),
+        _text("side", "BUY, WRITE or ?: who pressed, from premium and volatility over the window"),
+        _text("direction", "BULLISH, BEARISH or empty"),
+        _count("aligned", "0/1", "1 where direction agrees with the flow regime of its chain"),
+        _text("reason", "valid, near / valid, far / ignored: ..."),
+        _real("score", "0-100", "order of the ranking: percentile, aligned and near first"),
+    ),
+)
+
+READINESS = TableSpec(
+    "readiness",
+    "underlying",
+    "Trade readiness (TRS) 0-100 of each underlying, from its nearest expiry.",
+    (
+        _real("readiness", "0-100", "structure + trigger + stability + time; 0 without direction"),
+        _text("action", "AGGRESSIVE from 80, NORMAL from 60, SMALL/HEDGED from 40, else NO TRADE"),
+        _text("direction", "BULLISH, BEARISH or empty"),
+        _real("structure", "0-40", "ATM-weighted flow beyond the dead band 20, delta-weighted flow agrees 20"),
+        _real("trigger", "0-30", "aligned volume/OI event near the money 30, farther out 15"),
+        _real("stability", "0-20", "20 less 5 for each unforgiven regime flip"),
+        _real("time", "0-10", "10, lost in the first 10 and the last 15 minutes of the contract's session"),
+        _text("top_event", "the aligned event that triggers: strike, type, ratio, B bought or W written"),
+        _text("status", "why the reading is withheld; empty when all is well"),
+    ),
+)
+
+ALERTS = TableSpec(
+    "alerts",
+    "event",
+    "What changed enough to be told, once per crossing.",
+    (
+        _time("at", "instant of the cycle that raised it"),
+        _text("underlying", "name"),
+        _text("alert", "READINESS or REGIME_FLIP"),
+        _text("direction", "BULLISH or BEARISH"),
+        _text("reason", "numbers against limits, one line"),
+    ),
+)
+
+READINGS: tuple[TableSpec, ...] = (PRICE, OPEN_INTEREST, FLOW, ACTIVITY, READINESS)
+"""Tables of readings in the order in which a cycle makes them."""

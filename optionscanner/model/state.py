@@ -1,0 +1,113 @@
+"""What the engines remember between cycles: a small table of arrays, one row per (underlying, expiry).
+
+No row reads another's, so one chain's state never depends on its neighbours. Every value is a float64 (NaN = none yet).
+Kept by the history in the transaction of its cycle; moved to another layout by contract key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optionscanner.model.contracts import Bools, Floats, Layout, moved
+
+STATE_VERSION = 1
+"""Raised with every change of the names below or of their meaning; state of another version is not resumed."""
+
+SEGMENT_STATE: Mapping[str, str] = {
+    "stepped_at": "last distinct open-interest observation, seconds since 1970 UTC",
+    "steps": "distinct open-interest observations today",
+    "net_flow": "last step's net flow, units",
+    "atm_flow": "last step's ATM-weighted flow, units",
+    "delta_flow": "last step's delta-weighted flow, units",
+    "ewma_net": "exponential mean of net flow, units per observation",
+    "ewma_atm": "exponential mean of ATM-weighted flow, units per observation",
+    "ewma_delta": "exponential mean of delta-weighted flow, units per observation",
+    "flow_pct": "ewma_atm over ATM-weighted open interest at the last step, %",
+    "regime": "confirmed regime: 1 bullish, -1 bearish, 0 neutral",
+    "regime_since": "when it was confirmed, seconds since 1970 UTC",
+    "candidate": "regime seen once and waiting for its confirmation",
+    "directed": "last regime other than neutral, 0 before the first",
+    "flips": "changes of the directed regime today",
+    "unforgiven_flips": "flips less one for each later observation without a flip",
+    "flip_alerted": "number of flips that an alert told of",
+    "readiness_armed": "1 while a rise into the top band would be told",
+    "readiness_alerted_at": "last readiness alert, seconds since 1970 UTC",
+    "atm_iv_first": "first ATM volatility of the day, decimal",
+    "straddle_open": "first straddle of the day, ₹",
+    "straddle_high": "highest straddle of the day, ₹",
+    "straddle_low": "lowest straddle of the day, ₹",
+}
+"""name -> meaning, shape (S,)."""
+
+LEG_STATE: Mapping[str, str] = {
+    "base_open_interest": "open interest at the last step, units",
+    "base_price": "price at the last step, ₹",
+    "base_iv": "implied volatility at the last step, decimal",
+    "open_interest_flow": "change over the last step's window, units",
+    "price_change": "change of the price over the last step's window, ₹",
+    "iv_change": "change of implied volatility over the last step's window, decimal",
+    "first_open_interest": "first open interest of the day, units",
+}
+"""name -> meaning, shape (R, 2)."""
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Flow state of every chain of `layout`."""
+
+    layout: Layout
+    segment: Mapping[str, Floats]
+    """name of `SEGMENT_STATE` -> (S,)."""
+    leg: Mapping[str, Floats]
+    """name of `LEG_STATE` -> (R, 2)."""
+    touched: Bools
+    """(S,) chains whose row changed in the last cycle."""
+    stepped: Bools
+    """(S,) chains that took a distinct open-interest observation in the last cycle: their leg values changed."""
+
+    @classmethod
+    def fresh(cls, layout: Layout) -> State:
+        """Nothing known yet."""
+        none = np.zeros(layout.segments, dtype=bool)
+        return cls(
+            layout=layout,
+            segment={name: np.full(layout.segments, np.nan) for name in SEGMENT_STATE},
+            leg={name: np.full((layout.rows, 2), np.nan) for name in LEG_STATE},
+            touched=none,
+            stepped=none,
+        )
+
+    def reindexed(self, layout: Layout) -> State:
+        """The same state on another layout: rows move by contract key, new contracts start with nothing."""
+        if layout is self.layout:
+            return self
+        segments, rows = layout.segments_from(self.layout), layout.rows_from(self.layout)
+        return State(
+            layout=layout,
+            segment={n: moved(v, segments, np.nan) for n, v in self.segment.items()},
+            leg={n: moved(v, rows, np.nan) for n, v in self.leg.items()},
+            touched=moved(self.touched, segments, False),
+            stepped=moved(self.stepped, segments, False),
+        )
+
+    def sliced(self, underlying: str) -> State:
+        """State of one underlying alone."""
+        return self.reindexed(self.layout.sliced(underlying))
+
+    def updated(self, *, segment: Mapping[str, Floats] | None = None, leg: Mapping[str, Floats] | None = None) -> State:
+        """A copy with some columns replaced."""
+        return replace(self, segment={**self.segment, **(segment or {})}, leg={**self.leg, **(leg or {})})
+
+    def merged(self, other: State, keep: Bools) -> State:
+        """This state, but the chains marked in `keep` (S,) are taken from `other` (same layout)."""
+        rows = keep[self.layout.row_segment]
+        return State(
+            layout=self.layout,
+            segment={n: np.where(keep, other.segment[n], v) for n, v in self.segment.items()},
+            leg={n: np.where(rows[:, None], other.leg[n], v) for n, v in self.leg.items()},
+            touched=np.where(keep, other.touched, self.touched),
+            stepped=np.where(keep, other.stepped, self.stepped),
+        )

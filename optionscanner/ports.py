@@ -1,0 +1,96 @@
+"""What the core needs from outside, in our own nouns. Adapters implement these; only `app.py` names the adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from optionscanner.model.chains import Chains
+from optionscanner.model.context import DayContext
+from optionscanner.model.frame import Frame, WriteResult
+from optionscanner.model.reports import CycleReport
+from optionscanner.model.sessions import RunSession
+from optionscanner.model.state import State
+
+
+class Clock(Protocol):
+    """The only source of "now"."""
+
+    def now(self) -> float:
+        """Seconds since 1970 UTC."""
+
+    def wait_until(self, instant: float) -> None:
+        """Return at `instant` [s since 1970 UTC] or as soon as the program is asked to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What the runner asks a source for; the source schedules its own requests within its budget."""
+
+    underlying: str
+    expiries: tuple[date, ...]
+    strikes: int
+    """Strikes on each side of ATM; 0 = all listed."""
+    every: float
+    """Seconds between observations."""
+    priority: int
+    """Lower is served first."""
+
+
+class Market(Protocol):
+    """A source of the market: recorded, simulated, later live."""
+
+    day: DayContext
+
+    def want(self, wants: Sequence[Want]) -> None:
+        """Declare what is needed from now on; replaces earlier wants."""
+
+    def latest(self) -> Chains:
+        """The newest picture by the source's clock; never blocks."""
+
+    def instants(self) -> Sequence[float] | None:
+        """Every instant [s since 1970 UTC] at which something will be observed; None where that is not known."""
+
+    def total_observations(self) -> int | None:
+        """How many (underlying, expiry, instant) observations the source holds for the day; None where unknown."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """What a history holds of the same session."""
+
+    last_stored_at: float | None
+    """Instant of the last stored cycle, None for a fresh session."""
+    cycles: int
+    state: State | None
+    """Flow state to go on with; None where it must be built afresh."""
+    note: str
+    """One sentence for the log: what is resumed, or why not."""
+
+
+class History(Protocol):
+    """Keeps what was seen and computed. The store must pass `tests/contract_history.py`."""
+
+    def begin(self, session: RunSession, day: DayContext, *, resume_within: float | None, now: float) -> Resume:
+        """Open the session; `resume_within` [s] limits how old the state may be, None for no limit (replay)."""
+
+    def save(self, report: CycleReport) -> None:
+        """Store one cycle in one transaction. Raises HistoryBusy where it cannot be stored now."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Rows stored for the session: cycles, observations, refused, quotes, alerts, failures."""
+
+    def close(self) -> None:
+        """Give the files back."""
+
+
+class WorkbookHost(Protocol):
+    """Shows frames in a workbook; never raises for what a user can do to a file."""
+
+    def write(self, frame: Frame) -> WriteResult:
+        """Write the newest frame; say what happened."""
+
+    def close(self) -> None:
+        """Let go of the workbook."""
