@@ -7,8 +7,8 @@ On a machine that has only Python, `.venv` is made first. The exit code is 0 whe
 Like `run_dashboard.py`, this file must stay readable for any Python, however old.
 """
 
+import os
 import sys
-from pathlib import Path
 
 import run_dashboard
 
@@ -17,7 +17,7 @@ def main(arguments):
     """Run the tests, here or in the project's own environment; returns the exit code."""
     from optionscanner.bootstrap import environment
 
-    root = Path(__file__).resolve().parent.parent
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
     def start():
         from tests import command

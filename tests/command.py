@@ -1,4 +1,4 @@
-"""What `python -m tests` does once everything is installed: the checks in order, then a summary that names each skip."""
+"""What `python -m tests` does once everything is installed: the checks in order, a summary that names each skip."""
 
 import subprocess
 import sys

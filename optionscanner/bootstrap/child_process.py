@@ -5,6 +5,7 @@ installed.
 """
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -58,7 +59,7 @@ def end_with_parent() -> Callable[[], object] | None:
 
     Without it a killed start would leave an orphan at work in files that the next start takes up.
     """
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         try:
             import ctypes  # some builds of Python come without it
 
