@@ -7,6 +7,7 @@ future. NaN = not quoted or not listed; `fault` says why a quoted quantity was b
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import TypeVar
@@ -144,6 +145,7 @@ class Chains:
             previous_close=self.day.previous_close[rows],
             contract_close=self.day.contract_close[segments],
             refresh=self.day.refresh[[u]],
+            tick_size=self.day.tick_size[segments],
         )
         return replace(
             self,
@@ -155,6 +157,25 @@ class Chains:
             **{name: getattr(self, name)[segments] for name in _PER_SEGMENT},
             changed=self.changed[rows],
             polls=replace(taken(self.polls, polls), segment=renumbered),
+        )
+
+    def without(self, underlyings: Collection[str]) -> Chains:
+        """The same picture as if nothing had ever been seen of some underlyings."""
+        gone = np.isin(np.array(self.layout.names), list(underlyings))
+        segments = gone[self.layout.segment_underlying]
+        rows = segments[self.layout.row_segment]
+        return replace(
+            self,
+            legs=_blanked(self.legs, rows),
+            futures=_blanked(self.futures, gone[self.layout.future_underlying]),
+            underlyings=_blanked(self.underlyings, gone),
+            listed=self.listed & ~rows[:, None],
+            observed_at=np.where(segments, np.nan, self.observed_at),
+            stamped_at=np.where(segments, np.nan, self.stamped_at),
+            updated=self.updated & ~segments,
+            changed=self.changed & ~rows[:, None],
+            coverage=np.where(segments, np.nan, self.coverage),
+            oldest_at=np.where(segments, np.nan, self.oldest_at),
         )
 
     def ladder(self, underlying: str, expiry: date | None = None) -> pd.DataFrame:
@@ -183,6 +204,14 @@ _PER_SEGMENT = ("observed_at", "stamped_at", "updated", "refused", "coverage", "
 def taken(columns: Columns, index: Ints) -> Columns:
     """The same columns with only the rows of `index`, in that order."""
     return type(columns)(**{f.name: getattr(columns, f.name)[index] for f in fields(columns)})
+
+
+def _blanked(columns: Columns, gone: Bools) -> Columns:
+    """The same columns with the rows marked in `gone` absent."""
+    values = {f.name: getattr(columns, f.name).copy() for f in fields(columns)}
+    for column in values.values():
+        column[gone] = 0 if column.dtype == np.uint8 else np.nan
+    return type(columns)(**values)
 
 
 def is_stale(chains: Chains, *, refreshes: float, at_least: float) -> Bools:

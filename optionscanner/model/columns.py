@@ -148,7 +148,7 @@ ACTIVITY = TableSpec(
         _real("volume", "units", "cumulative for the day"),
         _real("open_interest", "units", "now"),
         _real("volume_oi_ratio", "ratio", "volume over open interest"),
-        _real("percentile", "0-100", "share of the chain's traded legs with a smaller ratio"),
+        _real("percentile", "0-100", "share of the chain's other traded legs with a smaller ratio"),
         _real("open_interest_flow", "units", "change against the previous distinct observation"),
         _real("premium_change", "₹", "change of the price over the same window"),
         _real("iv_change", "decimal", "change of implied volatility over the same window"),

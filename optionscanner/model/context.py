@@ -24,3 +24,5 @@ class DayContext:
     """(S,) when each segment's contracts stop trading today, seconds since 1970 UTC."""
     refresh: Floats
     """(U,) seconds between observations that the source promises for each underlying; staleness is judged by it."""
+    tick_size: Floats
+    """(S,) ₹ per tick of each segment's options; NaN where the source does not say."""

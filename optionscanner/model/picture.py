@@ -266,8 +266,8 @@ class MarketPicture:
         odd = known & (np.abs(interest / lot - np.rint(interest / lot)) > 1e-9)
 
         def total(per_row: Floats | Ints) -> Floats:
-            counted: Floats = np.bincount(segment, weights=per_row.astype(float), minlength=layout.segments)
-            return counted[seen.segments]
+            counted = np.bincount(segment, weights=per_row.astype(float), minlength=layout.segments)
+            return counted[seen.segments].astype(np.float64)
 
         with np.errstate(invalid="ignore", divide="ignore"):
             share = total(odd.sum(axis=1)) / total(known.sum(axis=1))

@@ -71,6 +71,8 @@ class Reason(IntEnum):
     DIRECTION_UNKNOWN = 71
     NO_REGIME = 72
     AGAINST_FLOW = 73
+    EXPIRY_DAY = 74
+    """On the day an index expires every strike trades many times its open interest."""
 
     @property
     def words(self) -> str:
@@ -114,5 +116,6 @@ words: Mapping[Reason, str] = MappingProxyType({
     Reason.DIRECTION_UNKNOWN: "direction unknown",
     Reason.NO_REGIME: "no regime",
     Reason.AGAINST_FLOW: "against the flow",
+    Reason.EXPIRY_DAY: "expiry day",
 })
 """code -> short text for a sheet's cell; every code has one."""

@@ -1,0 +1,127 @@
+"""Frozen engine parameters. Their documentation for users stands in `config.yaml`, beside each key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from optionscanner.model.picture import BorderSettings
+
+
+@dataclass(frozen=True, slots=True)
+class PricingSettings:
+    """How forwards and volatilities are had from quotes."""
+
+    rate: float = 0.0525
+    """Continuously compounded, decimal a year, in force on the trading date."""
+    dividend_yield: float = 0.0
+    """Decimal a year; only used when the forward must come from carry."""
+    tight_spread: float = 0.001
+    """A future's mid counts when its spread is at most this share of the mid."""
+    future_age: float = 30.0
+    """Seconds a future's last trade may be old to be a forward."""
+    trade_age: float = 180.0
+    """Seconds after which a last trade says little about the market now."""
+    parity_width: float = 0.02
+    """Strikes within this share of the spot take part in put-call parity on two-sided quotes."""
+    parity_strikes: int = 5
+    """How many strikes nearest the money take part where only last trades are known."""
+    wide_spread: float = 0.5
+    """A spread above this share of the mid makes a volatility unreliable."""
+    least_ticks: float = 2.0
+    """Ticks of time value under which a volatility is unreliable."""
+    last_minute: float = 60.0
+    """Seconds before the horizon from which no volatility or Greek is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInterestSettings:
+    """Whole-chain readings of open interest."""
+
+    min_coverage: float = 0.9
+    """Share of listed legs that must be current, else whole-chain numbers are blank."""
+    window: int = 5
+    """Strikes on each side of ATM in the windowed put-call ratio."""
+    pcr_bearish: float = 0.7
+    pcr_bullish: float = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSettings:
+    """EWMA of open-interest flow."""
+
+    half_life: float = 900.0
+    """Seconds after which an observation has half its weight."""
+    atm_scale: float = 2.0
+    """Strikes over which the ATM weight falls by a factor e."""
+    dead_band_pct: float = 0.1
+    """flow_pct within +/- this is neutral, %."""
+    min_step: float = 60.0
+    """Seconds that at least pass between two steps; legs that change meanwhile belong to the next one."""
+    reset_gap: float = 1800.0
+    """Seconds without an observation after which the means start anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivitySettings:
+    """Volume/OI scan."""
+
+    index_ratio: float = 0.5
+    stock_ratio: float = 0.5
+    """Volume over open interest from which a leg is an event."""
+    percentile: float = 95.0
+    """Least percentile within the chain at this moment; 0 switches it off (the documented literal rule)."""
+    min_contracts: float = 500.0
+    """Least volume, contracts."""
+    min_premium: float = 1.0
+    """Least price, ₹."""
+    near_strikes: int = 3
+    """Strikes from ATM within which an event is near the money."""
+    iv_dead_band: float = 0.0005
+    """Changes of volatility within +/- this are no change, decimal."""
+    shown: int = 400
+    """Events kept per cycle, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessSettings:
+    """Trade readiness; its weights are fixed, these are its windows and bands."""
+
+    first_minutes: float = 10.0
+    last_minutes: float = 15.0
+    aggressive: float = 80.0
+    normal: float = 60.0
+    small: float = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class StaleSettings:
+    """When a name's numbers are too old to signal."""
+
+    amber_refreshes: float = 2.0
+    grey_refreshes: float = 3.0
+    at_least: float = 60.0
+    """Seconds below which nothing is grey."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """What is told."""
+
+    rearm_below: float = 70.0
+    """Readiness below which a rise into the top band would be told again."""
+    cool_down: float = 600.0
+    """Seconds between two readiness alerts of one name."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Parameters of all engines; their digest is the settings version of a session."""
+
+    border: BorderSettings = field(default_factory=BorderSettings)
+    pricing: PricingSettings = field(default_factory=PricingSettings)
+    open_interest: OpenInterestSettings = field(default_factory=OpenInterestSettings)
+    flow: FlowSettings = field(default_factory=FlowSettings)
+    activity: ActivitySettings = field(default_factory=ActivitySettings)
+    readiness: ReadinessSettings = field(default_factory=ReadinessSettings)
+    stale: StaleSettings = field(default_factory=StaleSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
