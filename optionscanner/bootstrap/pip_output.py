@@ -53,7 +53,8 @@ def explain(output: str, *, folder: Path, log: Path) -> str:
         version = ".".join(map(str, sys.version_info[:3]))
         return (
             f"The package index {reach} no {absent['requirement'].strip()} for Python {version} on "
-            f"{sys.platform}: check the internet connection and pip's index settings, or use another Python from 3.11 on, and start again."
+            f"{sys.platform}: check the internet connection and pip's index settings, or use another Python "
+            "from 3.11 on, and start again."
         )
     errors = [line.strip() for line in output.splitlines() if re.match(r"\s*(ERROR|error):", line)]
     last = errors[-1] if errors else (output.strip().splitlines() or ["no output"])[-1]
