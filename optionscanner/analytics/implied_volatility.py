@@ -29,13 +29,20 @@ from optionscanner.model.contracts import Bools, Codes, Floats
 from optionscanner.model.reasons import Reason
 
 ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
+LOWER_MAP_SCALE = 2.0 * math.pi / (3.0 * math.sqrt(3.0))
+
 ROUNDING = 4.0 * float(np.finfo(np.float64).eps)
 """Bound of the relative error of (F - K)·(e^(-rT) - 1) as computed."""
-MAX_RATE_TIME = 700.0
-"""|rT| beyond which the discount factor leaves the floating-point range; no market has it."""
-SMALLEST_SIZE = 1e-290
+
 STEPS = 2
-LOWER_MAP_SCALE = 2.0 * math.pi / (3.0 * math.sqrt(3.0))
+"""Each multiplies the number of right digits by four: a guess 14 % off is 1e-6 off after one, exact after two."""
+
+# Far outside any market, and inside what the solver was proven on and floating point can hold.
+LOWEST, HIGHEST = 1e-100, 1e100
+MAX_LOG_MONEYNESS = 50.0
+MAX_RATE_TIME = 500.0
+SMALLEST_FRACTION = 1e-290
+SMALLEST_LOG_MONEYNESS = 1e-290
 
 
 def implied_volatility(
@@ -94,29 +101,32 @@ def _solve_block(arguments: list[Floats], call: Bools) -> tuple[Floats, Codes]:
     p, f, k, t, r = arguments
     rate_time = r * t
     shrink = np.expm1(-rate_time)
+    lesser = np.minimum(f, k)
+    bound = np.exp(-rate_time) * lesser
+    # |ln(F/K)| with all its digits near the money, where ln of the rounded ratio F/K has lost them.
+    size = np.log1p(np.abs(f - k) / lesser)
     time_value, error = _time_value(p, f, k, shrink, call)
-    gap = _upper_gap(p, np.where(call, f, k), shrink)
-    bound = np.exp(-rate_time) * np.minimum(f, k)
-    terms = (k > 0.0) & (k < np.inf) & (t < np.inf) & (np.abs(rate_time) < MAX_RATE_TIME)
-    # Ascending priority: a later line overwrites an earlier one.
+    error = np.maximum(error, SMALLEST_FRACTION * bound)
+    gap, gap_error = _upper_gap(p, np.where(call, f, k), shrink)
+    terms = (k > LOWEST) & (k < HIGHEST) & (t < HIGHEST) & (np.abs(rate_time) < MAX_RATE_TIME)
+    terms &= ~(size > MAX_LOG_MONEYNESS)
     reasons = np.zeros(p.size, dtype=np.uint8)
+    # From the weakest to the strongest: a later reason replaces an earlier one.
     for applies, reason in (
         (np.abs(time_value) <= error, Reason.AT_INTRINSIC),
         (time_value < -error, Reason.BELOW_INTRINSIC),
-        (~(gap > 0.0), Reason.AT_OR_ABOVE_UPPER_BOUND),
+        (gap <= gap_error, Reason.AT_OR_ABOVE_UPPER_BOUND),
         (p <= 0.0, Reason.NONPOSITIVE_PRICE),
         (~terms, Reason.NO_TERMS),
-        (~((f > 0.0) & (f < np.inf)), Reason.NO_FORWARD),
+        (~((f > LOWEST) & (f < HIGHEST)), Reason.NO_FORWARD),
         (t <= 0.0, Reason.EXPIRED),
         (np.isnan(p), Reason.NO_PRICE),
     ):
         np.copyto(reasons, np.uint8(reason), where=applies)
     volatility = np.full(p.size, np.nan)
     rows = np.flatnonzero(reasons == Reason.OK)
-    f, k = f[rows], k[rows]
-    # |ln(F/K)| with all its digits near the money.
-    size = np.maximum(np.log1p(np.abs(f - k) / np.minimum(f, k)), SMALLEST_SIZE)
-    v = _solve(size, time_value[rows] / bound[rows], gap[rows] / bound[rows])
+    bound = bound[rows]
+    v = _solve(np.maximum(size[rows], SMALLEST_LOG_MONEYNESS), time_value[rows] / bound, gap[rows] / bound)
     volatility[rows] = v / np.sqrt(t[rows])
     return volatility, reasons
 
@@ -137,11 +147,14 @@ def _time_value(p: Floats, f: Floats, k: Floats, shrink: Floats, call: Bools) ->
     return value, error
 
 
-def _upper_gap(p: Floats, high: Floats, shrink: Floats) -> Floats:
-    """D·high - p: how far the price is below its upper bound [₹], the same for both sides of the strike."""
+def _upper_gap(p: Floats, high: Floats, shrink: Floats) -> tuple[Floats, Floats]:
+    """D·high - p, how far the price is below its upper bound [₹], and the most it can be wrong by.
+
+    It is the same for both sides of the strike.
+    """
     rest, rest_error = _difference(high, p)
-    gap: Floats = rest + (rest_error + shrink * high)
-    return gap
+    carry = shrink * high
+    return rest + (rest_error + carry), ROUNDING * np.abs(carry)
 
 
 def _difference(x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -153,7 +166,7 @@ def _difference(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def _solve(size: Floats, fraction: Floats, gap: Floats) -> Floats:
     """v = sigma·sqrt(T) where the value fraction is c, 0 < c < 1; gap is 1 - c and size |ln(F/K)| > 0."""
-    v = _guess(size, fraction)
+    v = _guess(size, fraction, gap)
     upper = fraction > 0.5
     low, high = np.flatnonzero(~upper), np.flatnonzero(upper)
     for rows, target, sign, tails in ((low, fraction, 1.0, tail_difference), (high, gap, -1.0, tail_sum)):
@@ -182,7 +195,7 @@ def _householder_step(a: Floats, v: Floats, slope: Floats, miss: Floats) -> Floa
     return step
 
 
-def _guess(size: Floats, c: Floats) -> Floats:
+def _guess(size: Floats, c: Floats, gap: Floats) -> Floats:
     """First v, within about 15 % at worst and 1 % as a rule.
 
     The value turns from convex to concave at v* = sqrt(2x), where t = a. Above it N(-v/2) is nearly linear in c; it
@@ -195,21 +208,21 @@ def _guess(size: Floats, c: Floats) -> Floats:
     v = np.empty_like(size)
     above = c >= turn_c
     rows = np.flatnonzero(above)
-    v[rows] = _guess_above_turn(size[rows], c[rows], turn[rows], turn_c[rows])
+    v[rows] = _guess_above_turn(size[rows], gap[rows], turn[rows], 1.0 - turn_c[rows])
     rows = np.flatnonzero(~above)
     v[rows] = _guess_below_turn(size[rows], c[rows], turn[rows], turn_c[rows])
     return v
 
 
-def _guess_above_turn(size: Floats, c: Floats, turn: Floats, turn_c: Floats) -> Floats:
+def _guess_above_turn(size: Floats, gap: Floats, turn: Floats, width: Floats) -> Floats:
+    # Measured from the upper bound, where a price one rounding error below it still has a volatility.
     value = ndtr(-0.5 * turn)
-    slope = -0.5 * np.exp(-0.25 * size)
-    curvature = -0.25 * ROOT_TWO_PI * turn * slope
-    end_slope = -0.5 * np.exp(-0.5 * size)
-    width = 1.0 - turn_c
-    # The second derivative is met at the left end.
-    shape = _shape(0.5 * width * curvature + end_slope - slope, -value / width - slope)
-    mapped = _rational_cubic((c - turn_c) / width, (value, 0.0), (width * slope, width * end_slope), shape)
+    slope = 0.5 * np.exp(-0.25 * size)
+    curvature = 0.25 * ROOT_TWO_PI * turn * slope
+    start_slope = 0.5 * np.exp(-0.5 * size)
+    # The second derivative is met at the turn.
+    shape = _shape(0.5 * width * curvature + slope - start_slope, slope - value / width)
+    mapped = _rational_cubic(gap / width, (0.0, value), (width * start_slope, width * slope), shape)
     v: Floats = -2.0 * ndtri(mapped)
     return v
 

@@ -33,8 +33,7 @@ def price_market(chains: Chains, settings: PricingSettings, previous: Pricing | 
     price, quality = leg_prices(chains, settings)
     forward, source, future_price = forwards(chains, price, time, settings)
     reference = np.where(np.isfinite(chains.spot), chains.spot, forward)
-    listed = chains.listed.any(axis=1)
-    atm_row = segments.nearest_row(layout, listed, reference)
+    atm_row = segments.nearest_row(layout, chains.listed[:, CALL] | chains.listed[:, PUT], reference)
 
     rows = np.flatnonzero(due[layout.row_segment])
     segment = layout.row_segment[rows]
@@ -111,7 +110,8 @@ def forwards(
     from_future = np.where(usable | (age <= settings.future_age), listed, np.nan)
     from_parity = _parity(chains, price, time, settings)
     from_carry = chains.spot * np.exp((settings.rate - settings.dividend_yield) * time)
-    forward = np.where(np.isfinite(from_future), from_future, np.where(np.isfinite(from_parity), from_parity, from_carry))
+    known = np.where(np.isfinite(from_future), from_future, from_parity)
+    forward = np.where(np.isfinite(known), known, from_carry)
     source = np.select(
         [np.isfinite(from_future), np.isfinite(from_parity), np.isfinite(from_carry)],
         [ForwardSource.FUTURE, ForwardSource.PARITY, ForwardSource.CARRY],

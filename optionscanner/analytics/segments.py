@@ -21,6 +21,11 @@ def any_row(layout: Layout, marks: Bools) -> Bools:
     return np.asarray(np.logical_or.reduceat(flat, layout.starts))
 
 
+def any_side(layout: Layout, marks: Bools) -> Bools:
+    """(S, 2) True where any row of that side is marked."""
+    return np.asarray(np.logical_or.reduceat(marks, layout.starts, axis=0))
+
+
 def newest(layout: Layout, times: Floats) -> Floats:
     """(S,) latest time of any leg, NaN where there is none."""
     flat = times if times.ndim == 1 else np.fmax.reduce(times, axis=1)
@@ -30,9 +35,8 @@ def newest(layout: Layout, times: Floats) -> Floats:
 def first_row(layout: Layout, marks: Bools) -> Ints:
     """(S,) first marked row of each segment, -1 where none is."""
     found = np.full(layout.segments, -1, dtype=np.int64)
-    rows = np.flatnonzero(marks)
-    segments, first = np.unique(layout.row_segment[rows], return_index=True)
-    found[segments] = rows[first]
+    rows = np.flatnonzero(marks)[::-1]
+    found[layout.row_segment[rows]] = rows  # the last assignment, which is the first row, stands
     return found
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
-from optionscanner.model.contracts import Codes, Floats, Ints
+import numpy as np
+
+from optionscanner.model.contracts import Codes, Floats, Ints, Layout
+from optionscanner.model.reasons import Reason
 
 
 class ForwardSource(IntEnum):
@@ -59,3 +62,46 @@ class Pricing:
     charm: Floats
     volga: Floats
     """(R, 2) on `surface_volatility`, so that call and put of a strike agree; units as in `analytics.black76`."""
+
+    @classmethod
+    def blank(cls, layout: Layout, rate: float) -> Pricing:
+        """Nothing priced."""
+        per_chain = {n: np.full(layout.segments, np.nan) for n in _PER_CHAIN}
+        per_leg = {n: np.full((layout.rows, 2), np.nan) for n in _PER_LEG}
+        return cls(
+            **per_chain,
+            **per_leg,
+            forward_source=np.zeros(layout.segments, dtype=np.uint8),
+            rate=rate,
+            atm_row=np.full(layout.segments, -1, dtype=np.int64),
+            iv_reason=np.full((layout.rows, 2), Reason.NO_PRICE, dtype=np.uint8),
+            surface_volatility=np.full(layout.rows, np.nan),
+        )
+
+    def sliced(self, layout: Layout, underlying: str) -> Pricing:
+        """The pricing of one underlying alone, on ``layout.sliced(underlying)``."""
+        u = layout.names.index(underlying)
+        chains = np.flatnonzero(layout.segment_underlying == u)
+        rows = np.flatnonzero(np.isin(layout.row_segment, chains))
+        by_chain = {f.name for f in fields(self)} & {*_PER_CHAIN, "forward_source"}
+        by_row = {f.name for f in fields(self)} & {*_PER_LEG, "iv_reason", "surface_volatility"}
+        moved_rows = {n: getattr(self, n)[rows] for n in by_row}
+        moved_chains = {n: getattr(self, n)[chains] for n in by_chain}
+        atm = self.atm_row[chains]
+        first = rows[0] if len(rows) else 0
+        return replace(self, **moved_rows, **moved_chains, atm_row=np.where(atm >= 0, atm - first, -1))
+
+
+_PER_CHAIN = ("forward", "future_price", "time_to_expiry", "reference", "atm_volatility")
+_PER_LEG = (
+    "price",
+    "implied_volatility",
+    "delta",
+    "gamma",
+    "vega",
+    "theta",
+    "rho",
+    "vanna",
+    "charm",
+    "volga",
+)

@@ -1,0 +1,120 @@
+"""The `open_interest` reading: sums, put-call ratios, maximum pain and walls of each chain.
+
+Whole-chain numbers are blank below the minimum coverage: a ratio over half a chain is another number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optionscanner.analytics import segments
+from optionscanner.model.chains import Chains
+from optionscanner.model.columns import OPEN_INTEREST
+from optionscanner.model.contracts import CALL, PUT, Bools, Floats, Layout
+from optionscanner.model.pricing import Pricing
+from optionscanner.model.readings import Reading
+from optionscanner.model.reasons import Reason
+from optionscanner.model.settings import EngineSettings
+from optionscanner.model.state import State
+
+BANDS = ("", "BEARISH", "NEUTRAL", "BULLISH")
+
+
+def open_interest(
+    chains: Chains, pricing: Pricing, state: State, settings: EngineSettings
+) -> tuple[State, Reading]:
+    """State with each leg's first open interest of the day, and the reading; one row per (underlying, expiry)."""
+    layout, legs = chains.layout, chains.legs
+    first = state.leg["first_open_interest"]
+    seen = chains.updated[layout.row_segment][:, None] & np.isnan(first)
+    state = state.updated(leg={"first_open_interest": np.where(seen, legs.open_interest, first)})
+
+    interest = _chain_sum(layout, legs.open_interest)
+    volume = _chain_sum(layout, legs.volume)
+    added = _chain_sum(layout, legs.open_interest - chains.day.previous_open_interest)
+    since_first = _chain_sum(layout, legs.open_interest - state.leg["first_open_interest"])
+    near = window(layout, pricing, settings.open_interest.window)
+    in_window = _chain_sum(layout, np.where(near[:, None], legs.open_interest, np.nan))
+    ratio = put_call_ratio(interest)
+    pain = max_pain(layout, legs.open_interest, pricing.reference)
+    covered = chains.coverage >= settings.open_interest.min_coverage
+    none = ~np.isfinite(interest).any(axis=1)
+    columns = {
+        "call_open_interest": interest[:, CALL],
+        "put_open_interest": interest[:, PUT],
+        "call_volume": volume[:, CALL],
+        "put_volume": volume[:, PUT],
+        "call_open_interest_added": added[:, CALL],
+        "put_open_interest_added": added[:, PUT],
+        "call_open_interest_since_first": since_first[:, CALL],
+        "put_open_interest_since_first": since_first[:, PUT],
+        "put_call_ratio": ratio,
+        "put_call_ratio_window": put_call_ratio(in_window),
+        "put_call_ratio_volume": put_call_ratio(volume),
+        "max_pain": pain,
+        "max_pain_distance_pct": (pain / pricing.reference - 1.0) * 100.0,
+        "call_wall": wall(layout, legs.open_interest[:, CALL], pricing.reference),
+        "put_wall": wall(layout, legs.open_interest[:, PUT], pricing.reference),
+    }
+    columns = {name: np.where(covered, values, np.nan) for name, values in columns.items()}
+    band = np.where(covered, put_call_band(ratio, settings), 0)
+    status = np.where(none, Reason.NO_OPEN_INTEREST.words, np.where(covered, "", Reason.LOW_COVERAGE.words))
+    texts = {"put_call_band": segments.words(band, BANDS), "status": status.astype(object)}
+    return state, Reading(OPEN_INTEREST, columns | texts)
+
+
+def _chain_sum(layout: Layout, values: Floats) -> Floats:
+    """(S, 2) sum per side; NaN where no leg of that side has a value."""
+    known = segments.any_side(layout, np.isfinite(values))
+    return np.where(known, segments.total(layout, values), np.nan)
+
+
+def put_call_ratio(sums: Floats) -> Floats:
+    """(S,) puts over calls from (S, 2) sums; NaN where there are no calls."""
+    calls = np.where(sums[:, CALL] > 0, sums[:, CALL], np.nan)
+    return np.asarray(sums[:, PUT] / calls)
+
+
+def put_call_band(ratio: Floats, settings: EngineSettings) -> np.ndarray:
+    """(S,) index into `BANDS`: bearish below the lower limit, bullish above the upper, both limits neutral."""
+    limits = settings.open_interest
+    return np.select(
+        [np.isnan(ratio), ratio < limits.pcr_bearish, ratio > limits.pcr_bullish], [0, 1, 3], 2
+    )
+
+
+def window(layout: Layout, pricing: Pricing, strikes: int) -> Bools:
+    """(R,) True for rows within `strikes` of the ATM row of their chain."""
+    atm = pricing.atm_row[layout.row_segment]
+    return np.asarray((atm >= 0) & (np.abs(np.arange(layout.rows) - atm) <= strikes))
+
+
+def max_pain(layout: Layout, interest: Floats, reference: Floats) -> Floats:
+    """(S,) strike [₹] at which the total payout to option holders is least; NaN without open interest.
+
+    `interest` (R, 2) [units], NaN counts as none; `reference` (S,) [₹] decides ties: the nearest minimiser, then the
+    lower strike. The payout is convex and piecewise linear with kinks at strikes; its slope just above strike K is
+    call interest at or below K less put interest above K, so the answer is where that first reaches zero. Slopes are
+    whole numbers, hence exact. Values: tests/reference/maxpain.csv.
+    """
+    counts = np.nan_to_num(interest)
+    slope = np.empty(layout.rows)
+    for start, end in zip(layout.starts, layout.ends, strict=True):
+        calls, puts = counts[start:end, CALL], counts[start:end, PUT]
+        slope[start:end] = np.cumsum(calls) - (puts.sum() - np.cumsum(puts))
+    first = segments.first_row(layout, slope >= 0)
+    last = segments.first_row(layout, slope > 0)
+    last = np.where(last < 0, layout.ends - 1, last)
+    rows = np.arange(layout.rows)
+    flat = (rows >= first[layout.row_segment]) & (rows <= last[layout.row_segment])
+    chosen = segments.nearest_row(layout, flat, np.where(np.isfinite(reference), reference, 0.0))
+    present = segments.total(layout, counts.sum(axis=1)) > 0
+    return np.where(present, segments.at(layout.strike, chosen), np.nan)
+
+
+def wall(layout: Layout, interest: Floats, reference: Floats) -> Floats:
+    """(S,) strike [₹] of the largest open interest (R,) [units]; nearest `reference` of a tie; NaN without any."""
+    counts = np.nan_to_num(interest)
+    most = np.maximum.reduceat(counts, layout.starts)[layout.row_segment]
+    level = np.where(np.isfinite(reference), reference, 0.0)
+    return segments.at(layout.strike, segments.nearest_row(layout, (counts > 0) & (counts == most), level))

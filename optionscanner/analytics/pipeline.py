@@ -1,0 +1,105 @@
+"""The engines of a cycle, in the order in which they run.
+
+1. price          forward, volatility at the money, straddle            price.py (on pricing.py)
+2. open_interest  sums, put-call ratios, maximum pain, walls            open_interest.py
+3. flow           exponential means of open-interest flow, regime       flow.py
+4. activity       volume/OI scan, aligned with the regime               activity.py
+5. readiness      trade readiness from flow and activity                readiness.py
+6. alerts         what crossed a limit                                  alerts.py
+
+Adding an analytic: a module with a function of these shapes, its columns in `model/columns.py`, a line below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from optionscanner.analytics.activity import activity
+from optionscanner.analytics.alerts import alerts
+from optionscanner.analytics.flow import flow
+from optionscanner.analytics.open_interest import open_interest
+from optionscanner.analytics.price import price
+from optionscanner.analytics.readiness import readiness
+from optionscanner.model.chains import Chains
+from optionscanner.model.pricing import Pricing
+from optionscanner.model.readings import Reading
+from optionscanner.model.settings import EngineSettings
+from optionscanner.model.state import State
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What an engine may read: this cycle's market, and what earlier engines of the cycle made."""
+
+    chains: Chains
+    pricing: Pricing
+    state: State
+    made: Mapping[str, Reading]
+    settings: EngineSettings
+
+    def sliced(self, underlying: str) -> Inputs:
+        """The same for one underlying alone."""
+        u = self.chains.layout.names.index(underlying)
+        segments = np.flatnonzero(self.chains.layout.segment_underlying == u)
+        index = {"segment": segments, "underlying": np.array([u])}
+        made = {
+            name: reading.rows(
+                np.flatnonzero(reading["underlying"] == underlying)
+                if reading.spec.row == "event"
+                else index[reading.spec.row]
+            )
+            for name, reading in self.made.items()
+        }
+        return Inputs(
+            chains=self.chains.sliced(underlying),
+            pricing=self.pricing.sliced(self.chains.layout, underlying),
+            state=self.state.sliced(underlying),
+            made=made,
+            settings=self.settings,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One step: what it is called, which readings it needs, and the function that makes its own."""
+
+    name: str
+    needs: tuple[str, ...]
+    run: Callable[[Inputs], tuple[State, Reading]]
+
+
+def _price(x: Inputs) -> tuple[State, Reading]:
+    return price(x.chains, x.pricing, x.state, x.settings)
+
+
+def _open_interest(x: Inputs) -> tuple[State, Reading]:
+    return open_interest(x.chains, x.pricing, x.state, x.settings)
+
+
+def _flow(x: Inputs) -> tuple[State, Reading]:
+    return flow(x.chains, x.pricing, x.state, x.settings)
+
+
+def _activity(x: Inputs) -> tuple[State, Reading]:
+    return activity(x.chains, x.pricing, x.state, x.settings)
+
+
+def _readiness(x: Inputs) -> tuple[State, Reading]:
+    return readiness(x.chains, x.state, x.made["activity"], x.settings)
+
+
+def _alerts(x: Inputs) -> tuple[State, Reading]:
+    return alerts(x.chains, x.state, x.made["readiness"], x.settings)
+
+
+ENGINES: tuple[Engine, ...] = (
+    Engine("price", (), _price),
+    Engine("open_interest", (), _open_interest),
+    Engine("flow", (), _flow),
+    Engine("activity", ("flow",), _activity),
+    Engine("readiness", ("flow", "activity"), _readiness),
+    Engine("alerts", ("readiness",), _alerts),
+)
+"""In order of running; a needed reading stands before the one that needs it."""
