@@ -1,0 +1,147 @@
+"""The manifest of a recorded day: what the folder holds, where it came from, what was refused on the way.
+
+Main entries: `Manifest.to_json`, `parse_manifest`. Reading checks every field, because users edit and copy these files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, NoReturn
+
+from optionscanner.adapters.recorded.tables import FORMAT_VERSION, SCHEMAS, UNITS
+from optionscanner.errors import RecordingError
+
+MANIFEST_NAME = "manifest.json"
+FORMAT_NAME = "optionscanner recorded day"
+MODES_RECORDED = ("LIVE", "REPLAY", "SIMULATED", "IMPORT")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file, or a part of one, that was left out of the recording."""
+
+    file: str
+    """Name of the file, without its folder."""
+    reason: str
+    """One sentence."""
+    rows: int = 0
+    """Strike rows that were refused."""
+    observations: int = 0
+    """(underlying, expiry, instant) groups that were refused as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """What the manifest says of one table."""
+
+    rows: int
+    sha256: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a recorded day says of itself."""
+
+    date: date
+    """The trading day."""
+    mode_recorded: str
+    """One of `MODES_RECORDED`."""
+    source: str
+    """What delivered the market, in a few words; it names the session in histories."""
+    exchange_stamps: bool
+    """Whether `stamped_at` is the exchange's own time."""
+    observation_step_seconds: float | None
+    """Median time between distinct observations; None for fewer than two."""
+    refused: tuple[Refusal, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """What was counted on the way (observations, replaced rows, ...), in plain words."""
+    notes: tuple[str, ...] = ()
+    """What the converter did beyond copying, a sentence each."""
+    tables: Mapping[str, TableFacts] = field(default_factory=dict)
+    """Table name -> its facts; filled in by `format.write_day`."""
+
+    def to_json(self) -> str:
+        """The manifest as text, readable by people, ending in a newline."""
+        described: dict[str, Any] = {
+            "format": FORMAT_NAME,
+            "version": FORMAT_VERSION,
+            "date": self.date.isoformat(),
+            "mode_recorded": self.mode_recorded,
+            "source": self.source,
+            "exchange_stamps": self.exchange_stamps,
+            "observation_step_seconds": self.observation_step_seconds,
+            "units": dict(UNITS),
+            "tables": {
+                name: {"rows": facts.rows, "sha256": facts.sha256, "columns": list(facts.columns)}
+                for name, facts in self.tables.items()
+            },
+            "refused": [
+                {"file": r.file, "reason": r.reason, "rows": r.rows, "observations": r.observations}
+                for r in self.refused
+            ],
+            "counts": dict(self.counts),
+            "notes": list(self.notes),
+        }
+        return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+
+
+def parse_manifest(text: str, where: Path) -> Manifest:
+    """The manifest in `text`; raises RecordingError with one sentence for whatever is wrong with it."""
+    try:
+        described = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RecordingError(
+            f"{where}: not readable as JSON ({error}); the recording is damaged, import or copy it again"
+        ) from error
+    if not isinstance(described, dict) or described.get("format", FORMAT_NAME) != FORMAT_NAME:
+        _wrong(where, f'must describe an "{FORMAT_NAME}"')
+    version = described.get("version")
+    if version != FORMAT_VERSION:
+        newer = isinstance(version, int) and version > FORMAT_VERSION
+        way_out = "update the program" if newer else "import the day again from its source"
+        raise RecordingError(
+            f"{where}: recorded day of format version {version!r}, this program reads version {FORMAT_VERSION}; "
+            f"{way_out}"
+        )
+    try:
+        return _manifest(described)
+    except KeyError as error:
+        _wrong(where, f"lacks the field {error}")
+    except (TypeError, ValueError, AttributeError) as error:
+        _wrong(where, f"has a field of the wrong kind ({error})")
+
+
+def _manifest(described: dict[str, Any]) -> Manifest:
+    mode = described["mode_recorded"]
+    if mode not in MODES_RECORDED:
+        raise ValueError(f"mode_recorded must be one of {', '.join(MODES_RECORDED)}, is {mode!r}")
+    step = described["observation_step_seconds"]
+    tables = {
+        name: TableFacts(int(facts["rows"]), str(facts["sha256"]), tuple(map(str, facts["columns"])))
+        for name, facts in described["tables"].items()
+    }
+    if set(tables) != set(SCHEMAS):
+        raise ValueError(f"tables must be {', '.join(SCHEMAS)}, are {', '.join(tables) or 'none'}")
+    return Manifest(
+        date=date.fromisoformat(described["date"]),
+        mode_recorded=mode,
+        source=str(described["source"]),
+        exchange_stamps=bool(described["exchange_stamps"]),
+        observation_step_seconds=None if step is None else float(step),
+        refused=tuple(
+            Refusal(str(r["file"]), str(r["reason"]), int(r["rows"]), int(r["observations"]))
+            for r in described.get("refused", [])
+        ),
+        counts={str(name): int(count) for name, count in described.get("counts", {}).items()},
+        notes=tuple(map(str, described.get("notes", []))),
+        tables=tables,
+    )
+
+
+def _wrong(where: Path, what: str) -> NoReturn:
+    raise RecordingError(f"{where}: the manifest {what}; the recording is damaged, import or copy it again")
