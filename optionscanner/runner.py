@@ -1,0 +1,200 @@
+"""When cycles run: the timetable, the loops that follow it, and the end of a session.
+
+Main entry: `Runner.run`. The timetable is pure. A replay loops over it with a clock of its own; at the market's own
+pace APScheduler wakes the runner (one worker, missed wake-ups coalesced), so a machine that slept goes on with the
+newest picture instead of catching up. Asked to stop, the runner finishes the cycle it is in.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Event
+from typing import Protocol
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from optionscanner.cycle import Cycle
+from optionscanner.model.chains import Chains
+from optionscanner.model.reports import CycleReport
+from optionscanner.ports import Clock, Market
+
+log = logging.getLogger("optionscanner.cycle")
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """Instants [s since 1970 UTC] at which a cycle is due, ascending."""
+
+    instants: tuple[float, ...]
+
+    @classmethod
+    def regular(cls, *, opens: float, closes: float, every: float) -> Timetable:
+        """From the open to the close, both included where they fall on the step of `every` seconds."""
+        count = int((closes - opens) // every) + 1
+        return cls(tuple(opens + i * every for i in range(count)))
+
+    @classmethod
+    def of(cls, instants: Sequence[float]) -> Timetable:
+        """The instants at which a source observed something."""
+        return cls(tuple(sorted(set(instants))))
+
+    def next_after(self, now: float) -> float | None:
+        """First instant later than `now`, None after the last."""
+        i = bisect_right(self.instants, now)
+        return self.instants[i] if i < len(self.instants) else None
+
+    def between(self, first: float | None, last: float | None) -> Timetable:
+        """The part from `first` to `last`, both included; None leaves that side open."""
+        return Timetable(
+            tuple(t for t in self.instants if (first is None or t >= first) and (last is None or t <= last))
+        )
+
+    def before(self, instant: float) -> tuple[float, ...]:
+        """Instants earlier than `instant`."""
+        return tuple(t for t in self.instants if t < instant)
+
+
+class SteppedClock(Clock, Protocol):
+    """A clock that the runner moves: session time, not the wall's."""
+
+    def advance_to(self, instant: float) -> None:
+        """The session's time is now `instant`."""
+
+
+@dataclass
+class Account:
+    """What became of the source's observations in this run."""
+
+    processed: int = 0
+    refused: dict[int, int] = field(default_factory=dict)
+    """`Reason` code -> count."""
+    warmed: int = 0
+    """Folded in before the run began, by this process: already stored, or before the time asked for."""
+
+    def add(self, chains: Chains) -> None:
+        """Count the polls of one picture."""
+        for code in chains.polls.refused.tolist():
+            if code == 0:
+                self.processed += 1
+            else:
+                self.refused[code] = self.refused.get(code, 0) + 1
+
+
+@dataclass
+class Runner:
+    """Drives one session of one source through the timetable."""
+
+    market: Market
+    cycle: Cycle
+    clock: SteppedClock
+    timetable: Timetable
+    stop: Event
+    told: Callable[[CycleReport], None]
+    """Called after each cycle: the terminal's progress line."""
+    account: Account = field(default_factory=Account)
+
+    def seek(self, instant: float) -> None:
+        """Fold everything observed up to `instant` into the picture without running a cycle (it was run before)."""
+        self.clock.advance_to(instant)
+        self.account.warmed += len(self.market.latest().polls.segment)
+
+    def warm(self, instants: Sequence[float]) -> None:
+        """Run the engines over earlier instants, neither stored nor shown, so that what follows starts informed."""
+        for instant in instants:
+            if self.stop.is_set():
+                return
+            self.clock.advance_to(instant)
+            chains = self.market.latest()
+            self.account.warmed += len(chains.polls.segment)
+            self.cycle.warm(chains)
+
+    def run(self) -> None:
+        """Follow the timetable as fast as the clock allows, to its end or until asked to stop."""
+        while not self.stop.is_set():
+            instant = self.timetable.next_after(self.clock.now())
+            if instant is None:
+                break
+            self.clock.wait_until(instant)
+            if self.stop.is_set():
+                break
+            self.tick(instant)
+        self.finish()
+
+    def run_with_the_wall(self, wall: Clock) -> None:
+        """Follow the timetable at the market's own pace, woken by APScheduler; `wall` is the machine's clock."""
+        started, session_start = wall.now(), self.clock.now()
+
+        def session_now() -> float:
+            return session_start + wall.now() - started
+
+        done = Event()
+
+        def wake() -> None:
+            due = [t for t in self.timetable.instants if self.clock.now() < t <= session_now()]
+            if due and not self.stop.is_set():
+                self.tick(due[-1])
+            if self.timetable.next_after(self.clock.now()) is None:
+                done.set()
+
+        trigger = _TimetableTrigger(self.timetable, offset=started - session_start)
+        scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": {"type": "threadpool", "max_workers": 1}},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        scheduler.add_job(wake, trigger)
+        scheduler.start()
+        try:
+            while not (self.stop.is_set() or done.is_set()):
+                self.stop.wait(0.2)
+        finally:
+            scheduler.shutdown(wait=True)
+        self.finish()
+
+    def tick(self, instant: float) -> None:
+        """One cycle at `instant`, if anything was observed since the last."""
+        self.clock.advance_to(instant)
+        chains = self.market.latest()
+        if not len(chains.polls.segment):
+            return
+        self.account.add(chains)
+        closes = self.market.day.session.closes
+        after = instant > closes.timestamp()
+        self.cycle.labels["closed_words"] = f"CLOSED at {closes:%H:%M}" if after else ""
+        report = self.cycle.run(chains)
+        log.info("%s", _one_line(report))
+        self.told(report)
+
+    def finish(self) -> None:
+        """The last picture is shown even where frames were dropped on the way."""
+        self.cycle.flush()
+
+
+class _TimetableTrigger(BaseTrigger):
+    """Wakes at each instant of a timetable; `offset` is the wall's time less the session's."""
+
+    def __init__(self, timetable: Timetable, *, offset: float) -> None:
+        self.timetable = timetable
+        self.offset = offset
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """Next wake-up after the previous one; late ones are due at once and coalesced by the scheduler."""
+        base = (previous_fire_time or now).timestamp() - self.offset
+        instant = self.timetable.next_after(base + (1e-3 if previous_fire_time else -1e-3))
+        return None if instant is None else datetime.fromtimestamp(instant + self.offset, UTC)
+
+
+def _one_line(report: CycleReport) -> str:
+    times = " ".join(f"{step}_ms={ms:.1f}" for step, ms in report.timings.items())
+    as_of = datetime.fromtimestamp(report.as_of, UTC).isoformat(timespec="milliseconds")
+    updated = int(report.chains.updated.sum())
+    refused = int((report.chains.polls.refused != 0).sum())
+    return (
+        f"cycle={report.cycle} as_of={as_of} mode={report.session.mode} updated={updated} refused={refused} "
+        f"alerts={len(report.alerts)} failures={len(report.failures)} {times}"
+    )
