@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import pickle
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -46,12 +45,9 @@ def test_weekdays_agree_with_another_calendar() -> None:
 
 
 @pytest.mark.data
-def test_trading_days_agree_with_the_exchanges_daily_files() -> None:
+def test_trading_days_agree_with_the_exchanges_daily_files(data_folder: Path) -> None:
     """The 656 days with a daily cash-market file are exactly our trading days."""
-    folder = Path(os.environ.get("OPTIONSCANNER_DATA", ROOT.parent / "shared" / "data"))
-    file = folder / "calendar" / "nse_trading_days_2024-01-01_to_2026-08-21.txt"
-    if not file.exists():
-        pytest.skip(f"recorded market data not found at {folder}; set OPTIONSCANNER_DATA")
+    file = data_folder / "calendar" / "nse_trading_days_2024-01-01_to_2026-08-21.txt"
     recorded = tuple(date.fromisoformat(line) for line in file.read_text().split())
     assert len(recorded) == 656
     assert CALENDAR.trading_days(date(2024, 1, 1), date(2026, 8, 21)) == recorded

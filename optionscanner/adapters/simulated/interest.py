@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from optionscanner.adapters.simulated.paths import GRID, SLOW_GRID, Paths, stream
+from optionscanner.adapters.simulated.paths import GRID, SLOW_GRID, Paths, reverting, stream
 from optionscanner.adapters.simulated.universe import SESSION_DATE, Name, listed_expiries
 from optionscanner.model.contracts import Floats, Ints, Layout
 
@@ -167,11 +167,15 @@ def _chain(own: np.random.Generator, chain: _Ladder, *, pressure: Floats, pace: 
     active /= active.sum(axis=1, keepdims=True)
 
     busy = np.diff(pace) * (points - 1)
-    crowd = pressure[1:, None] + 0.25 * own.standard_normal((points - 1, 1))
-    written = _GROWTH * np.linspace(1.5, -0.5, points - 1)[:, None] - side * crowd
+    # Who trades at the money and who trades farther out are not always of one mind.
+    tilt = 0.3 * reverting(own.standard_normal(points - 1), persistence=0.92)[:, None]
+    near = 2.0 * np.exp(-0.5 * (out[1:, :, 0] / 0.2) ** 2) - 1.0
+    crowd = pressure[1:, None] + 0.25 * own.standard_normal((points - 1, 1)) + tilt * near
+    growth = _GROWTH * np.linspace(1.5, -0.5, points - 1)
+    written = growth[:, None, None] - side * crowd[:, :, None]
     noise = own.standard_normal((points - 1, count, 2), dtype=np.float32)
     scale = chain.lots * _STEP_SHARE * np.sqrt(busy)[:, None, None] * active[1:]
-    moves = scale * (written[:, None, :] + 0.6 * noise)
+    moves = scale * (written + 0.6 * noise)
     steps = np.concatenate([opening[None], moves])
     interest = np.rint(np.maximum(np.cumsum(steps, axis=0), 0.0))
 

@@ -67,7 +67,7 @@ def make_paths(seed: int, names: Sequence[Name], *, duration: int) -> Paths:
     market = stream(seed, "market")
     market_gap = market.standard_normal()
     market_moves = _tailed(market, steps)
-    market_volatility = _reverting(market.standard_normal(slow_steps + 1), persistence=0.97) * 0.03
+    market_volatility = reverting(market.standard_normal(slow_steps + 1), persistence=0.97) * 0.03
 
     spots, volatilities, pressures, paces = [], [], [], []
     for name in names:
@@ -82,7 +82,7 @@ def make_paths(seed: int, names: Sequence[Name], *, duration: int) -> Paths:
 
         at_slow = np.log(exact[:: SLOW_GRID // GRID])
         since_open = (at_slow - at_slow[0]) / daily
-        wobble = _reverting(own.standard_normal(slow_steps + 1), persistence=0.95) * 0.03
+        wobble = reverting(own.standard_normal(slow_steps + 1), persistence=0.95) * 0.03
         # Volatility rises when the price falls, more so for indices.
         leverage = -0.06 if name.kind == "INDEX" else -0.02
         level = market_volatility + wobble + leverage * np.tanh(since_open)
@@ -113,7 +113,7 @@ def _tailed(source: np.random.Generator, count: int) -> Floats:
     return np.asarray(source.standard_t(_TAIL_DEGREES, count) / np.sqrt(_TAIL_DEGREES / (_TAIL_DEGREES - 2.0)))
 
 
-def _reverting(noise: Floats, *, persistence: float) -> Floats:
+def reverting(noise: Floats, *, persistence: float) -> Floats:
     """Noise of variance 1 as a mean-reverting path of variance 1."""
     path = np.empty_like(noise)
     path[0] = noise[0]
@@ -128,14 +128,14 @@ def _pressure(own: np.random.Generator, move: Floats, steps: int) -> Floats:
     # Most names lean a little, a few hardly trade one way or the other all day.
     temper = own.normal(0.0, 0.07)
     strength = 0.06 if own.random() < 0.2 else own.uniform(0.15, 0.4)
-    moods = _reverting(own.standard_normal(steps + 1), persistence=0.9)
+    moods = reverting(own.standard_normal(steps + 1), persistence=0.9)
     ten = np.concatenate([np.full(10, move[0]), move[:-10]])
     return np.asarray(temper + strength * (moods + np.tanh((move - ten) * 2.0)))
 
 
 def _pace(own: np.random.Generator, move: Floats, steps: int) -> Floats:
     """(steps + 1,) share of the day's volume done, 0-1: seasonal, in bursts, busier when the price moves."""
-    bursts = np.exp(0.35 * _reverting(own.standard_normal(steps), persistence=0.8))
+    bursts = np.exp(0.35 * reverting(own.standard_normal(steps), persistence=0.8))
     pace = _seasonality(steps) * bursts * (1.0 + 3.0 * np.abs(np.diff(move)))
     done = np.concatenate([[0.0], np.cumsum(pace)])
     return np.asarray(done / done[-1])
