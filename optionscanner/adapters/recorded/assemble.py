@@ -93,8 +93,9 @@ def assemble(
 
 _PLAIN_NOTES = (
     "Prices, spots, highs and lows of 0 were recorded as null: the exchange has no such price.",
-    "price_at is the observation at which the last price or the day's volume was last seen to change, at latest the "
-    "close; null for a leg that has not traded on the day. open_interest_at likewise, the first observation counting.",
+    "price_at is the time of the observation at which the last price or the day's volume was last seen to change (the "
+    "exchange's stamp where there is one, at latest the close); null for a leg that has not traded on the day. "
+    "open_interest_at likewise, the first observation from the open on counting as a change.",
 )
 
 
@@ -127,8 +128,9 @@ def _without_zero_prices(quotes: Quotes) -> Quotes:
 
 
 def _options(quotes: Quotes, contract: Ints, session: TradingSession) -> pa.Table:
-    at = quotes.observed_at.astype("datetime64[ms]").astype(np.int64)
-    inside = at >= _milliseconds(session.opens.timestamp())
+    inside = quotes.observed_at >= np.datetime64(_milliseconds(session.opens.timestamp()), "ms")
+    said_at = np.where(np.isnat(quotes.stamped_at), quotes.observed_at, quotes.stamped_at)
+    at = said_at.astype("datetime64[ms]").astype(np.int64)
     starts = clocks.group_starts(contract, inside)
     columns: dict[str, np.ndarray | pa.Array] = {
         "observed_at": quotes.observed_at,
