@@ -12,7 +12,7 @@ from optionscanner.model.context import DayContext
 from optionscanner.model.frame import Frame, WriteResult
 from optionscanner.model.reports import CycleReport
 from optionscanner.model.sessions import RunSession
-from optionscanner.model.state import State
+from optionscanner.model.state import Resume
 
 
 class Clock(Protocol):
@@ -55,19 +55,6 @@ class Market(Protocol):
 
     def total_observations(self) -> int | None:
         """How many (underlying, expiry, instant) observations the source holds for the day; None where unknown."""
-
-
-@dataclass(frozen=True)
-class Resume:
-    """What a history holds of the same session."""
-
-    last_stored_at: float | None
-    """Instant of the last stored cycle, None for a fresh session."""
-    cycles: int
-    state: State | None
-    """Flow state to go on with; None where it must be built afresh."""
-    note: str
-    """One sentence for the log: what is resumed, or why not."""
 
 
 class History(Protocol):

@@ -111,3 +111,16 @@ class State:
             touched=np.where(keep, other.touched, self.touched),
             stepped=np.where(keep, other.stepped, self.stepped),
         )
+
+
+@dataclass(frozen=True)
+class Resume:
+    """What a history holds of the same session."""
+
+    last_stored_at: float | None
+    """Instant of the last stored cycle, None for a fresh session."""
+    cycles: int
+    state: State | None
+    """Flow state to go on with; None where it must be built afresh."""
+    note: str
+    """One sentence for the log: what is resumed, or why not."""
