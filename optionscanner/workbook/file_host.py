@@ -1,0 +1,336 @@
+"""Writes frames into the workbook file without a spreadsheet program: values spliced into the sheets' XML.
+
+Everything that is not a cell of ours keeps its bytes, whoever saved the file last. The file is replaced in one step,
+never written beside a program that has it open, and read again whenever somebody else changed it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+from optionscanner.errors import WorkbookBusy, WorkbookError
+from optionscanner.model.frame import Block, Cell, Frame, WriteResult
+from optionscanner.workbook.binding import Binder, Binding
+from optionscanner.workbook.book_xml import BookXml, without_calculation_chain
+from optionscanner.workbook.grid import Sheet
+from optionscanner.workbook.layout import SHEETS
+from optionscanner.workbook.package import Member, read_package, write_package
+from optionscanner.workbook.splice import Position, SheetPlan
+from optionscanner.workbook.template import build_template
+
+_Stamp = tuple[int, int, int]
+"""(mtime in ns, size, inode): changes whenever somebody else saves the file."""
+
+
+@dataclass
+class _Sheet:
+    """One sheet of the loaded workbook, ready to be written."""
+
+    plan: SheetPlan
+    values: list[Cell]
+    blocks: list[tuple[str, int]]
+    """(block, where its values begin in `values`)."""
+
+
+@dataclass
+class _Book:
+    """The workbook as last read or written."""
+
+    stamp: _Stamp
+    digest: bytes
+    members: dict[str, Member]
+    xml: BookXml
+    binding: Binding
+    sheets: dict[str, _Sheet] = field(default_factory=dict)
+    """part -> sheet."""
+    unsaved: dict[str, Member] = field(default_factory=dict)
+    """Parts that were made for a picture which did not reach the disk."""
+    truncated: set[str] = field(default_factory=set)
+    """Tables that could not grow to what they should hold."""
+
+
+class FileHost:
+    """The workbook host for machines where no spreadsheet program is driven; used from one thread."""
+
+    def __init__(
+        self, path: Path, *, layout: Sequence[Sheet] = SHEETS, template: Callable[[], bytes] = build_template
+    ) -> None:
+        """`path` of the workbook; it is created from `template` where it does not exist."""
+        # Replacing a link would cut it from the file that the user keeps elsewhere.
+        self.path = Path(os.path.realpath(path))
+        self._layout = tuple(layout)
+        self._template = template
+        self._book: _Book | None = None
+        self._wrote_before = False
+        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="workbook")
+
+    def write(self, frame: Frame) -> WriteResult:
+        """Put the frame's values into the file; what a user can do to a file comes back as a sentence."""
+        started = perf_counter()
+        try:
+            note, cells, count = self._write(frame)
+        except WorkbookBusy as busy:
+            return WriteResult("skipped", str(busy), _since(started), 0, 0, self._missing)
+        except WorkbookError as error:
+            self._book = None
+            return WriteResult("failed", str(error), _since(started), 0, 0)
+        return WriteResult("written", note, _since(started), cells, count, self._missing)
+
+    def close(self) -> None:
+        """Let go of the workbook; nothing is pending in a file host."""
+        self._pool.shutdown()
+        self._book = None
+
+    @property
+    def filtered(self) -> frozenset[str]:
+        """Tables on sheets where the user filters or sorts: their rows must keep their order."""
+        return self._book.binding.filtered() if self._book is not None else frozenset()
+
+    @property
+    def _missing(self) -> tuple[str, ...]:
+        return tuple(self._book.binding.missing) if self._book is not None else ()
+
+    def _write(self, frame: Frame) -> tuple[str, int, int]:
+        note = ""
+        # Twice at most: somebody who saves the file between our reading and our replacing it is read again once.
+        for _ in range(2):
+            self._refuse_if_open()
+            note = self._load() or note
+            book = self._book
+            assert book is not None
+            cells, count = self._assemble(book, frame)
+            if not book.unsaved:
+                return self._notes(book, note), 0, 0
+            members = {**book.members, **book.unsaved}
+            data = write_package(members)
+            if self._replace(data, book.stamp):
+                book.members, book.unsaved = members, {}
+                book.stamp, book.digest = _stamp(self.path.stat()), _digest(data)
+                self._wrote_before = True
+                return self._notes(book, note), cells, count
+            self._book = None
+        raise WorkbookBusy(
+            f"{self.path.name} was saved by another program while this picture was being written; the picture was "
+            "dropped and the next one is tried"
+        )
+
+    def _refuse_if_open(self) -> None:
+        for lock in (f"~${self.path.name}", f".~lock.{self.path.name}#"):
+            if (self.path.parent / lock).exists():
+                raise WorkbookBusy(
+                    f"{self.path.name} is open in a spreadsheet program (lock file {lock} is there), so this picture "
+                    "was not written; close it there, or delete the lock file if nothing has the workbook open"
+                )
+
+    def _load(self) -> str:
+        """Make sure that `_book` is what lies on the disk; a sentence when the file had to be created."""
+        note = ""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            again = " during the run" if self._wrote_before else ""
+            self._create()
+            note = f"{self.path.name} was missing{again} and was created from the template"
+            found = self.path.stat()
+        except OSError as error:
+            raise WorkbookError(f"{self.path}: cannot be reached ({_why(error)}); check the folder") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise WorkbookError(f"{self.path}: a workbook file was expected, but this is a folder or device; choose "
+                                "another --workbook")  # fmt: skip
+        if self._book is not None and self._book.stamp == _stamp(found):
+            return note
+        try:
+            data = self.path.read_bytes()
+        except PermissionError as error:
+            raise WorkbookBusy(f"{self.path.name} cannot be read ({_why(error)}); close the program that has it open, "
+                               "or allow reading it") from error  # fmt: skip
+        except OSError as error:
+            raise WorkbookError(f"{self.path}: cannot be read ({_why(error)})") from error
+        digest = _digest(data)
+        if self._book is not None and self._book.digest == digest:
+            self._book.stamp = _stamp(found)
+            return note
+        try:
+            self._book = self._parsed(data, digest, _stamp(found))
+        except WorkbookError as error:
+            raise WorkbookError(
+                f"{self.path}: cannot be used as the workbook, because {error}; it was left untouched: move it away "
+                "and a new one is made, or give another --workbook"
+            ) from error
+        return note
+
+    def _create(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkbookError(f"{self.path.parent}: the workbook's folder cannot be made ({_why(error)})") from error
+        self._replace(self._template(), None)
+
+    def _parsed(self, data: bytes, digest: bytes, stamp: _Stamp) -> _Book:
+        members = read_package(data)
+        xml = BookXml.read(members)
+        binding = Binder(members, xml).bind(self._layout)
+        if not binding.bound:
+            raise WorkbookError("none of our named blocks is in it")
+        members = without_calculation_chain(members, xml)
+        xml.calculate_on_load()
+        book = _Book(stamp, digest, members, xml, binding)
+        book.unsaved[xml.part] = members[xml.part].replaced(xml.text.encode("utf-8"))
+        for part in binding.sheets:
+            _plan(book, part)
+        return book
+
+    def _assemble(self, book: _Book, frame: Frame) -> tuple[int, int]:
+        """Make the parts whose cells changed; counts of changed cells and of blocks on changed sheets."""
+        for name, block in frame.blocks.items():
+            _fit(book, name, block)
+        packed: dict[str, Future[Member]] = {}
+        cells = count = 0
+        for part, sheet in book.sheets.items():
+            for name, start in sheet.blocks:
+                given = frame.blocks.get(name)
+                if given is not None:
+                    _fill(sheet.values, start, given, book)
+            data, changed = sheet.plan.assemble(sheet.values)
+            if changed:
+                cells += changed
+                count += len(sheet.blocks)
+                # zlib lets go of the interpreter, so one sheet is packed while the next one is put together.
+                packed[part] = self._pool.submit(book.members[part].replaced, data)
+        for part, future in packed.items():
+            book.unsaved[part] = future.result()
+        return cells, count
+
+    def _replace(self, data: bytes, expected: _Stamp | None) -> bool:
+        """Put `data` in the file's place in one step; False when somebody else changed the file meanwhile."""
+        # One fixed name, so that what a killed process leaves behind is overwritten by the next one.
+        beside = self.path.with_name(f".{self.path.name}.part")
+        try:
+            with beside.open("wb") as file:
+                if expected is not None:
+                    self._take_mode(file.fileno())
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if expected is not None:
+                self._refuse_if_open()
+                if not self.path.exists() or _stamp(self.path.stat()) != expected:
+                    beside.unlink()
+                    return False
+            beside.replace(self.path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise WorkbookBusy(
+                f"{self.path.name} cannot be written ({_why(error)}), so this picture was skipped; close the program "
+                "that has it open, or make room and allow writing in its folder"
+            ) from error
+        except WorkbookBusy:
+            beside.unlink(missing_ok=True)
+            raise
+        return True
+
+    def _take_mode(self, descriptor: int) -> None:
+        """Give the new file the old one's access rights; refuse where the old one is read-only."""
+        mode = stat.S_IMODE(self.path.stat().st_mode)
+        if not mode & stat.S_IWUSR:
+            raise WorkbookBusy(
+                f"{self.path.name} is read-only, so this picture was not written; allow writing to it, or give "
+                "another --workbook"
+            )
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, mode)
+
+    def _notes(self, book: _Book, note: str) -> str:
+        """Everything that the user should know about this write, as sentences; "" when all is well."""
+        notes = [note] if note else []
+        missing = book.binding.missing
+        if missing:
+            notes.append(
+                f"{self.path.name} no longer has {_listed(missing)}; the rest is written, and a workbook that is moved "
+                "away is made anew with all blocks"
+            )
+        if book.binding.held:
+            notes.append(f"{_listed(book.binding.held)}: formulas that other cells depend on were left in our cells")
+        if book.truncated:
+            notes.append(f"{_listed(sorted(book.truncated))}: cut off, because the cells below are in use; free them")
+        return "; ".join(notes)
+
+
+def _plan(book: _Book, part: str) -> None:
+    """Cut the sheet at its blocks as they stand now."""
+    xml = book.binding.sheets[part]
+    targets: dict[Position, int] = {}
+    styles: dict[Position, str] = {}
+    starts: list[tuple[str, int]] = []
+    size = 0
+    for block in book.binding.bound.values():
+        if block.part != part:
+            continue
+        starts.append((block.name, size))
+        above: list[str | None] = [None] * block.width
+        for row in block.places:
+            for i, place in enumerate(row):
+                if place is not None:
+                    targets[place] = size + i
+                    # A cell that the file leaves out, or one of a row that a table grew into, looks like the one above.
+                    above[i] = xml.style(place) if xml.cell(place) is not None else above[i]
+                    styles[place] = above[i] or ""
+            size += block.width
+    book.sheets[part] = _Sheet(SheetPlan(xml, targets, styles), [None] * size, starts)
+
+
+def _fit(book: _Book, name: str, block: Block) -> None:
+    """Let a table grow to its rows where there is room; remember those that stay cut off."""
+    bound = book.binding.bound.get(name)
+    if bound is None or len(block.rows) <= len(bound.places):
+        if bound is not None:
+            book.truncated.discard(name)
+        return
+    before = len(bound.places)
+    if name not in book.truncated and book.binding.grow(name, len(block.rows)) > before and bound.area is not None:
+        book.xml.point(name, bound.area)
+        book.unsaved[book.xml.part] = book.members[book.xml.part].replaced(book.xml.text.encode("utf-8"))
+        _plan(book, bound.part)
+    if len(bound.places) < len(block.rows):
+        book.truncated.add(name)
+
+
+def _fill(values: list[Cell], start: int, block: Block, book: _Book) -> None:
+    """Copy a block's rows to their place among the sheet's values, blanks below them."""
+    bound = book.binding.bound[block.name]
+    width, height = bound.width, len(bound.places)
+    flat: list[Cell] = []
+    for row in block.rows[:height]:
+        if len(row) != width:
+            raise ValueError(f"block {block.name}: rows of {width} values were expected, got one of {len(row)}")
+        flat += row
+    flat += [None] * (height * width - len(flat))
+    values[start : start + len(flat)] = flat
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+
+
+def _stamp(found: os.stat_result) -> _Stamp:
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _since(started: float) -> float:
+    return (perf_counter() - started) * 1000.0

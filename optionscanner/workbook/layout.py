@@ -1,0 +1,58 @@
+"""Every sheet of the workbook, in order: what stands where, how wide, in which unit. Data only.
+
+The template is built from it, the renderer fills its blocks, hosts find its blocks in the user's file by name.
+Sheets: `layout_market.py`, `layout_index.py`, `layout_system.py`; nouns: `grid.py`; kinds of cells: `formats.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from optionscanner.workbook.grid import Cells, Column, Line, Named, Sheet, Table
+from optionscanner.workbook.layout_index import INDICES, index_sheet
+from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
+from optionscanner.workbook.layout_system import NAMES, SYSTEM_HEALTH
+
+SCREEN_PIXELS = 1_840
+"""Width of a 1920 x 1080 screen that a spreadsheet leaves to its cells, headings and scroll bar shown."""
+SCREEN_ROWS = 36
+"""Rows of 20 pixels on the same screen with the ribbon open."""
+
+TEMPLATE_VERSION = "1"
+"""Raised when sheets, blocks or names of the layout change."""
+
+SHEETS: tuple[Sheet, ...] = (
+    ALERT_SUMMARY,
+    *(index_sheet(underlying) for underlying in INDICES),
+    STOCKS_GROUPED,
+    SYSTEM_HEALTH,
+    NAMES,
+)
+
+BlockSpec = Table | Line | Cells | Named
+
+
+def blocks(sheet: Sheet) -> Iterator[tuple[str, BlockSpec]]:
+    """Every block of a sheet with its name; a table brings its unit line as ``<name>_units``."""
+    for table in sheet.tables:
+        yield table.name, table
+        yield table.units_name, Line(table.units_name, table.name, table.row - 1)
+    for line in sheet.lines:
+        yield line.name, line
+    for cells in sheet.cells:
+        yield cells.name, cells
+    for named in sheet.named:
+        yield named.name, named
+
+
+def line_columns(sheet: Sheet, line: Line) -> tuple[Column, ...]:
+    """Columns that a line's values follow: those of its table."""
+    return sheet.table(line.table).fields
+
+
+def all_columns() -> Iterator[tuple[Sheet, Table, Column]]:
+    """Every column of every table that holds values."""
+    for sheet in SHEETS:
+        for table in sheet.tables:
+            for column in table.fields:
+                yield sheet, table, column

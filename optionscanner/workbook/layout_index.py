@@ -1,0 +1,207 @@
+"""One sheet for each index: head cards, the chain around the money, the volume/OI scan. Data only."""
+
+from __future__ import annotations
+
+from optionscanner.workbook.formats import Kind
+from optionscanner.workbook.grid import (
+    BAND_ROWS,
+    Card,
+    Cells,
+    Column,
+    Line,
+    Role,
+    Sheet,
+    Table,
+    Text,
+    band,
+    side_by_side,
+    spacer,
+)
+
+INDICES = ("NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX")
+"""Indices with a sheet of their own, in the order of every sheet."""
+
+CHAIN_SIDE = 10
+"""Strikes shown on each side of ATM."""
+CHAIN_ROWS = 2 * CHAIN_SIDE + 1
+
+_HEAD_ROW = BAND_ROWS + 1
+_CHAIN_HEADER = 13
+_SCAN_ROWS, _IGNORED_ROWS, _FULL_ROWS = 12, 8, 60
+
+_SIDE = (
+    # header, width, what, kind, unit: from the outside in
+    ("OI", 9, "open_interest", Kind.QUANTITY, ""),
+    ("Chg OI", 9, "change_in_open_interest", Kind.QUANTITY_CHANGE, ""),
+    ("Flow", 8, "open_interest_flow", Kind.QUANTITY_CHANGE, ""),
+    ("Volume", 9, "volume", Kind.QUANTITY, ""),
+    ("Vol/OI", 6, "volume_oi_ratio", Kind.RATIO, ""),
+    ("IV", 5, "implied_volatility", Kind.VOLATILITY, "%"),
+    ("Delta", 6, "delta", Kind.DELTA, ""),
+    ("Bid", 8, "bid", Kind.PRICE, "₹"),
+    ("Ask", 8, "ask", Kind.PRICE, "₹"),
+    ("Chg", 7, "change", Kind.CHANGE, "₹"),
+    ("LTP", 8, "last", Kind.PRICE, "₹"),
+)
+
+CHAIN = (
+    *(Column(h, w, f"call.{what}", kind, unit, Role.CALL) for h, w, what, kind, unit in _SIDE),
+    Column("Strike", 9, "chain.strike", Kind.STRIKE, "₹", Role.STRIKE),
+    *(Column(h, w, f"put.{what}", kind, unit, Role.PUT) for h, w, what, kind, unit in reversed(_SIDE)),
+)
+
+_SCAN = (
+    Column("Strike", 8, "activity.strike", Kind.STRIKE, "₹"),
+    Column("Type", 5, "activity.option_type", Kind.WORD),
+    Column("Vol/OI", 7, "activity.volume_oi_ratio", Kind.RATIO),
+    Column("Volume", 9, "activity.volume", Kind.QUANTITY),
+    Column("Side", 7, "activity.side", Kind.WORD),
+    Column("Dir", 6, "activity.dir", Kind.WORD),
+    Column("Why", 21, "activity.reason", Kind.TEXT),
+)
+
+_WIDTHS = side_by_side(CHAIN, _SCAN)
+_SCAN_COLUMN = len(CHAIN) + 2
+
+# Below the fold the same columns carry the whole scan, so widths are those of the chain above.
+_FULL = (
+    Column("Expiry", 9, "activity.expiry", Kind.DATE),
+    Column("Strike", 9, "activity.strike", Kind.STRIKE, "₹"),
+    Column("Type", 8, "activity.option_type", Kind.WORD),
+    Column("Volume", 9, "activity.volume", Kind.QUANTITY),
+    Column("Vol/OI", 6, "activity.volume_oi_ratio", Kind.RATIO),
+    Column("Pctl", 5, "activity.percentile", Kind.SCORE),
+    Column("Delta", 6, "activity.delta", Kind.DELTA),
+    Column("LTP", 8, "activity.last_price", Kind.PRICE, "₹"),
+    Column("Gamma", 8, "activity.gamma", Kind.GAMMA, "1/₹"),
+    Column("Dist %", 7, "activity.distance_pct", Kind.PERCENT, "%"),
+    Column("Flow", 8, "activity.open_interest_flow", Kind.QUANTITY_CHANGE),
+    Column("OI", 9, "activity.open_interest", Kind.QUANTITY),
+    Column("Prem chg", 8, "activity.premium_change", Kind.CHANGE, "₹"),
+    Column("IV chg", 7, "activity.iv_change", Kind.VOLATILITY_CHANGE, "points"),
+    Column("Score", 8, "activity.score", Kind.SCORE, "0-100"),
+    Column("Side", 8, "activity.side", Kind.WORD),
+    Column("Dir", 6, "activity.dir", Kind.WORD),
+    Column("Reason", 5, "activity.reason", Kind.TEXT),
+    *(spacer(width) for width in (6, 9, 8, 9, 9)),
+)
+
+# Columns by letter: A-K calls, L strike, M-W puts, X gap, Y-AE scan.
+_CARDS = (
+    Card(
+        "Price", 1, ((2, "₹"), (3, "±"), (4, "%")),
+        (
+            ("Spot", ((0, "price.spot", Kind.PRICE), (1, "price.spot_change", Kind.CHANGE),
+                      (2, "price.spot_change_pct", Kind.PERCENT))),
+            ("Future", ((0, "price.future_price", Kind.PRICE), (1, "price.basis", Kind.CHANGE))),
+            ("Forward", ((0, "price.forward", Kind.PRICE), (1, "price.forward_source", Kind.TEXT))),
+            ("Open", ((0, "day.open", Kind.PRICE),)),
+            ("High", ((0, "day.high", Kind.PRICE),)),
+            ("Low", ((0, "day.low", Kind.PRICE),)),
+            ("Prev. close", ((0, "day.previous_close", Kind.PRICE),)),
+        ),
+    ),
+    Card(
+        "Expiry and volatility", 6, ((9, "now"), (10, "since")),
+        (
+            ("Expiry", ((0, "row.expiry", Kind.DATE),)),
+            ("Days left", ((0, "row.days", Kind.DAYS),)),
+            ("ATM strike", ((0, "price.atm_strike", Kind.STRIKE),)),
+            ("Straddle, at open", ((0, "price.straddle", Kind.PRICE), (1, "price.straddle_open", Kind.PRICE))),
+            ("Straddle high, low", ((0, "price.straddle_high", Kind.PRICE), (1, "price.straddle_low", Kind.PRICE))),
+            ("Expected move ±", ((0, "price.expected_move", Kind.PRICE),)),
+            ("ATM IV %, change", ((0, "price.atm_iv", Kind.VOLATILITY),
+                                  (1, "price.atm_iv_change", Kind.VOLATILITY_CHANGE))),
+        ),
+    ),
+    Card(
+        "Open interest", 12, ((15, "calls"), (16, "puts"), (17, "P/C")),
+        (
+            ("OI", ((0, "open_interest.call_open_interest", Kind.QUANTITY),
+                    (1, "open_interest.put_open_interest", Kind.QUANTITY),
+                    (2, "open_interest.put_call_ratio", Kind.RATIO))),
+            ("Volume", ((0, "open_interest.call_volume", Kind.QUANTITY),
+                        (1, "open_interest.put_volume", Kind.QUANTITY),
+                        (2, "open_interest.put_call_ratio_volume", Kind.RATIO))),
+            ("Added since close", ((0, "open_interest.call_open_interest_added", Kind.QUANTITY_CHANGE),
+                                   (1, "open_interest.put_open_interest_added", Kind.QUANTITY_CHANGE))),
+            ("Added since open", ((0, "open_interest.call_open_interest_since_first", Kind.QUANTITY_CHANGE),
+                                  (1, "open_interest.put_open_interest_since_first", Kind.QUANTITY_CHANGE))),
+            ("Walls", ((0, "open_interest.call_wall", Kind.STRIKE), (1, "open_interest.put_wall", Kind.STRIKE))),
+            ("PCR band, 11 strikes", ((0, "open_interest.put_call_band", Kind.TEXT),
+                                      (2, "open_interest.put_call_ratio_window", Kind.RATIO))),
+            ("Max pain, distance %", ((0, "open_interest.max_pain", Kind.STRIKE),
+                                      (1, "open_interest.max_pain_distance_pct", Kind.PERCENT))),
+        ),
+    ),
+    Card(
+        "Readiness", 18, ((20, ""),),
+        (
+            ("TRS", ((0, "readiness.readiness", Kind.SCORE),)),
+            ("Action", ((0, "readiness.action", Kind.TEXT),)),
+            ("Direction", ((0, "readiness.direction", Kind.TEXT),)),
+            ("Structure /40", ((0, "readiness.structure", Kind.SCORE),)),
+            ("Trigger /30", ((0, "readiness.trigger", Kind.SCORE),)),
+            ("Stability /20", ((0, "readiness.stability", Kind.SCORE),)),
+            ("Time /10", ((0, "readiness.time", Kind.SCORE),)),
+        ),
+    ),
+    Card(
+        "Flow (+ put side adding)", 22, ((25, "last"), (28, "EWMA")),
+        (
+            ("Net", ((0, "flow.net_flow", Kind.QUANTITY_CHANGE), (1, "flow.ewma_net", Kind.QUANTITY_CHANGE))),
+            ("ATM-weighted", ((0, "flow.atm_flow", Kind.QUANTITY_CHANGE),
+                              (1, "flow.ewma_atm", Kind.QUANTITY_CHANGE))),
+            ("Delta-weighted", ((0, "flow.delta_flow", Kind.QUANTITY_CHANGE),
+                                (1, "flow.ewma_delta", Kind.QUANTITY_CHANGE))),
+            ("Flow %", ((1, "flow.flow_pct", Kind.PERCENT),)),
+            ("Regime, since", ((0, "flow.regime", Kind.TEXT), (1, "flow.regime_since", Kind.TIME))),
+            ("Flips, OI steps", ((0, "flow.flips", Kind.COUNT), (1, "flow.steps", Kind.COUNT))),
+            ("Trigger event", ((0, "readiness.top_event", Kind.TEXT),)),
+        ),
+    ),
+    Card(
+        "Data", 30, ((31, ""),),
+        (
+            ("Price", ((0, "price.price_time", Kind.TIME),)),
+            ("OI", ((0, "price.open_interest_time", Kind.TIME),)),
+            ("Seen %", ((0, "price.coverage", Kind.SHARE),)),
+            ("No IV", ((0, "price.legs_without_iv", Kind.COUNT),)),
+            ("Lot", ((0, "row.lot_size", Kind.COUNT),)),
+            ("Status", ((0, "row.status", Kind.TEXT),)),
+        ),
+    ),
+)  # fmt: skip
+
+
+def index_sheet(underlying: str) -> Sheet:
+    """The sheet of one index."""
+    chain = Table(f"{underlying}_chain", _CHAIN_HEADER, 1, CHAIN, CHAIN_ROWS)
+    window, whole = chain.last_row + 1, chain.last_row + 2
+    scan = Table(f"{underlying}_scan", _CHAIN_HEADER, _SCAN_COLUMN, _SCAN, _SCAN_ROWS, caption="Vol/OI: counted")
+    ignored = Table(f"{underlying}_ignored", scan.last_row + 2, _SCAN_COLUMN, _SCAN, _IGNORED_ROWS, caption="ignored")
+    full = Table(f"{underlying}_scan_full", whole + 4, 1, _FULL, _FULL_ROWS)
+    return Sheet(
+        name=underlying,
+        title=f"{underlying} chain",
+        widths=_WIDTHS,
+        tables=(chain, scan, ignored, full),
+        lines=(
+            Line(f"{underlying}_chain_window", chain.name, window),
+            Line(f"{underlying}_chain_total", chain.name, whole),
+        ),
+        cells=(
+            band(underlying, _WIDTHS),
+            Cells(f"{underlying}_head", tuple(v for card in _CARDS for v in card.values(_HEAD_ROW))),
+        ),
+        texts=(
+            *(text for card in _CARDS for text in card.texts(_HEAD_ROW)),
+            Text(whole + 2, 1, "Volume / OI scan, every event", "caption"),
+            Text(whole, _SCAN_COLUMN, "Strike:", "legend"),
+            Text(whole, _SCAN_COLUMN + 1, "ATM", "legend-atm"),
+            Text(whole, _SCAN_COLUMN + 2, "call wall", "legend-call"),
+            Text(whole, _SCAN_COLUMN + 3, "put wall", "legend-put"),
+            Text(whole, _SCAN_COLUMN + 4, "pain", "legend-pain"),
+        ),
+        freeze=(BAND_ROWS, 0),
+    )

@@ -1,0 +1,106 @@
+"""Colours and cell looks of the light template, by role. Data only.
+
+A colour is never the only carrier of a meaning: a word, a sign or an arrow stands with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from optionscanner.workbook.formats import Kind
+from optionscanner.workbook.grid import Role
+
+FONT = "Calibri"
+FONT_SIZE = 11
+
+INK = "#1F2933"
+MUTED = "#7B8794"
+LINE = "#E4E7EB"
+STRONG_LINE = "#9AA5B1"
+HEADER = "#E4E9F0"
+BAND = "#F5F7FA"
+
+CALL, CALL_TINT = "#C2570C", "#FBE3D3"
+PUT, PUT_TINT = "#1F5FA8", "#DCE8F6"
+BULL, BULL_TINT = "#1A7F37", "#CDEBD5"
+BEAR, BEAR_TINT = "#B42318", "#F8D5D1"
+CAUTION = "#FFF1B8"
+IDLE, IDLE_INK = "#ECEEF1", "#7B8794"
+IN_THE_MONEY = "#FFFBE6"
+PAIN = "#E6DBF5"
+LATE = "#FFE3A3"
+STALE = "#E3E6EA"
+
+MODES = {
+    "LIVE": "#1A7F37",
+    "REPLAY": "#1F5FA8",
+    "SIMULATED": "#6B3FA0",
+    "CLOSED": "#7B8794",
+    "ENGINE STOPPED": "#B42318",
+}
+"""First word of the mode cell -> fill."""
+
+Look = dict[str, Any]
+"""Properties of a cell format, in XlsxWriter's words."""
+
+BASE: Look = {"font_name": FONT, "font_size": FONT_SIZE, "font_color": INK, "valign": "vcenter"}
+
+STYLES: dict[str, Look] = {
+    "mode": {"bold": True, "font_color": "#FFFFFF", "bg_color": MUTED},
+    "title": {"bold": True, "font_size": 13, "bg_color": BAND},
+    "band": {"bg_color": BAND},
+    "tick": {"bold": True, "bg_color": BAND},
+    "note": {"font_color": "#52606D", "bg_color": BAND, "bottom": 1, "bottom_color": STRONG_LINE},
+    "card": {"bold": True, "bg_color": HEADER, "font_color": INK},
+    "card-head": {"bg_color": HEADER, "font_color": MUTED, "align": "right", "font_size": 9},
+    "label": {"font_color": "#52606D"},
+    "caption": {"bold": True, "font_color": "#52606D"},
+    "text": {"bottom": 1, "bottom_color": LINE},
+    "units": {"font_color": MUTED, "font_size": 9, "num_format": "@"},
+    "legend": {"font_color": MUTED, "font_size": 9, "align": "right"},
+    "legend-atm": {"bold": True, "font_size": 9, "align": "center", "top": 1, "bottom": 1},
+    "legend-call": {"font_size": 9, "align": "center", "bg_color": CALL_TINT, "font_color": CALL},
+    "legend-put": {"font_size": 9, "align": "center", "bg_color": PUT_TINT, "font_color": PUT},
+    "legend-pain": {"font_size": 9, "align": "center", "bg_color": PAIN},
+    "header": {"bold": True, "bg_color": HEADER, "bottom": 1, "bottom_color": STRONG_LINE},
+    "total": {"bold": True, "top": 1, "top_color": STRONG_LINE},
+}
+"""Looks of fixed words and of single cells."""
+
+_HEADER_BY_ROLE: dict[Role, Look] = {
+    Role.PLAIN: {},
+    Role.CALL: {"bg_color": CALL_TINT, "font_color": CALL},
+    Role.PUT: {"bg_color": PUT_TINT, "font_color": PUT},
+    Role.STRIKE: {"bg_color": HEADER, "align": "center"},
+}
+
+
+def style(name: str) -> Look:
+    """Look of a named style."""
+    return {**BASE, **STYLES[name]}
+
+
+def header(kind: Kind, role: Role) -> Look:
+    """Look of a header cell above a column."""
+    return {**BASE, **STYLES["header"], "align": kind.align, **_HEADER_BY_ROLE[role]}
+
+
+def unit(kind: Kind, role: Role) -> Look:
+    """Look of the unit line above a header."""
+    return {**BASE, **STYLES["units"], "align": "center" if role is Role.STRIKE else kind.align}
+
+
+def body(kind: Kind, role: Role = Role.PLAIN) -> Look:
+    """Look of a value in a table."""
+    look = {**value(kind), "bottom": 1, "bottom_color": LINE}
+    if role is Role.STRIKE:
+        look |= {"align": "center", "bold": True, "left": 1, "right": 1, "left_color": LINE, "right_color": LINE}
+    return look
+
+
+def value(kind: Kind) -> Look:
+    """Look of a value in a card."""
+    look: Look = {**BASE, "num_format": kind.number_format, "align": kind.align}
+    if kind.shrink:
+        look["shrink"] = True
+    return look

@@ -1,0 +1,111 @@
+"""Turns a cycle's report into the workbook's blocks. Pure: same report, order and settings, same frame.
+
+Main entry: `render`. It shows and never computes more than a difference or a sum; a name that the source does not
+have stays blank with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from optionscanner.model.frame import Block, Cell, Frame
+from optionscanner.model.reports import CycleReport
+from optionscanner.workbook.grid import Sheet
+from optionscanner.workbook.layout import SHEETS
+from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED, SUMMARY_ROWS
+from optionscanner.workbook.render_cells import INDIA
+from optionscanner.workbook.render_index import events, index_blocks
+from optionscanner.workbook.render_order import Order, next_order
+from optionscanner.workbook.render_system import band, health_blocks, named_cells
+from optionscanner.workbook.render_view import ShowSettings, View
+
+_RANKED = frozenset({"alert_summary", "stocks", "stocks_more"})
+
+
+def render(
+    report: CycleReport, previous: Order | None = None, settings: ShowSettings | None = None, *,
+    filtered: frozenset[str] = frozenset(),
+) -> tuple[Frame, Order]:  # fmt: skip
+    """Frame of the report, and the order in which it shows the stocks (`previous` of the next call).
+
+    `filtered`: tables in which the user filters or sorts; while one of them ranks stocks their order is held.
+    """
+    view = View(report, settings or ShowSettings())
+    held = bool(filtered & _RANKED)
+    stocks = [view.names[i] for i in view.stocks]
+    score, flow = (view.column(c).astype(float)[view.stocks] for c in ("readiness.readiness", "flow.flow_pct"))
+    order = next_order(
+        previous, stocks, score, flow, as_of=report.as_of, resort=view.settings.resort, held=held
+    )
+    positions = [view.position[name] for name in order.names]
+    blocks = [
+        *(band(view, sheet, held=held) for sheet in SHEETS),
+        *_summary_blocks(view, positions),
+        *(block for sheet in SHEETS if sheet.name in INDICES for block in index_blocks(view, sheet)),
+        *_stock_blocks(view, positions),
+        *health_blocks(view),
+        *(named_cells(view, named) for sheet in SHEETS for named in sheet.named),
+    ]
+    return Frame.of(datetime.fromtimestamp(report.as_of, INDIA), blocks), order
+
+
+@dataclass
+class SheetRenderer:
+    """`render` with the held order carried from frame to frame; what the cycle is given."""
+
+    settings: ShowSettings = field(default_factory=ShowSettings)
+    filtered: Callable[[], frozenset[str]] = frozenset
+    """Asks the host in which tables the user filters."""
+    order: Order | None = None
+
+    def __call__(self, report: CycleReport) -> Frame:
+        """Frame of the report."""
+        frame, self.order = render(report, self.order, self.settings, filtered=self.filtered())
+        return frame
+
+
+def _summary_blocks(view: View, stocks: list[int]) -> list[Block]:
+    table, feed = ALERT_SUMMARY.table("alert_summary"), ALERT_SUMMARY.table("alerts_feed")
+    rows = view.rows(table.fields, [*view.indices, *stocks[: SUMMARY_ROWS - len(INDICES)]])
+    # An index that the source does not have keeps its row and its name, with the reason in its status.
+    named = [(name, *row[1:]) for name, row in zip(INDICES, rows, strict=False)]
+    alerts = view.report.recent_alerts if view.report.recent_alerts is not None else view.report.alerts
+    told = events(view, alerts, np.arange(min(len(alerts), feed.height)), feed)
+    if not told:
+        opens = f"{view.report.chains.day.session.opens:%H:%M}"
+        told = ((None, None, f"no alerts since {opens}", None, None),)
+    return [
+        Block(table.name, (*named, *rows[len(INDICES) :])),
+        Block(feed.name, told),
+        *_unit_lines(view, ALERT_SUMMARY),
+    ]
+
+
+def _stock_blocks(view: View, stocks: list[int]) -> list[Block]:
+    sheet = STOCKS_GROUPED
+    table, more, scan = sheet.table("stocks"), sheet.table("stocks_more"), sheet.table("stocks_scan")
+    activity = view.reading("activity")
+    found: tuple[tuple[Cell, ...], ...] = ()
+    if activity is not None:
+        names = {view.names[i] for i in view.stocks}
+        wanted = np.flatnonzero([name in names for name in activity["underlying"]])
+        found = events(view, activity, wanted[: scan.height], scan)
+    return [
+        Block(table.name, view.rows(table.fields, stocks)),
+        Block(more.name, view.rows(more.fields, stocks)),
+        Block(scan.name, found),
+        *_unit_lines(view, sheet),
+    ]
+
+
+def _unit_lines(view: View, sheet: Sheet) -> list[Block]:
+    made = []
+    for table in sheet.tables:
+        line = view.unit_line(table.fields)
+        made.append(Block(table.units_name, ((line[0] or table.caption or None, *line[1:]),)))
+    return made

@@ -1,0 +1,128 @@
+"""Renders the sheet of one index: chain around the money with totals, scan, head cards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from optionscanner.model.contracts import CALL, PUT, Floats
+from optionscanner.model.frame import Block, Cell
+from optionscanner.model.readings import Reading
+from optionscanner.workbook.grid import Column, Sheet, Table
+from optionscanner.workbook.layout_index import CHAIN_ROWS, CHAIN_SIDE
+from optionscanner.workbook.render_view import View, event_cells, shown
+
+_SUMMED = ("open_interest", "change_in_open_interest", "open_interest_flow", "volume")
+
+
+def index_blocks(view: View, sheet: Sheet) -> list[Block]:
+    """Blocks of the sheet except its band; blank throughout where the source does not have the index."""
+    underlying = sheet.name
+    u = view.position.get(underlying, -1)
+    chain = sheet.table(f"{underlying}_chain")
+    window, whole = f"{underlying}_chain_window", f"{underlying}_chain_total"
+    made = [Block(f"{underlying}_head", head(view, sheet, u))]
+    if u < 0 or view.front[u] < 0:
+        blank: tuple[Cell, ...] = (None,) * len(chain.fields)
+        made += [Block(chain.name, ()), Block(window, (blank,)), Block(whole, (blank,))]
+    else:
+        made += _chain_blocks(view, chain, int(view.front[u]), window, whole)
+    made += scan_blocks(view, sheet, underlying)
+    made += [Block(table.units_name, (_units(view, table),)) for table in sheet.tables]
+    return made
+
+
+def _units(view: View, table: Table) -> tuple[Cell, ...]:
+    line = view.unit_line(table.fields)
+    return (line[0] or table.caption or None, *line[1:])
+
+
+def _chain_blocks(view: View, chain: Table, segment: int, window: str, whole: str) -> list[Block]:
+    layout = view.layout
+    start, end = int(layout.starts[segment]), int(layout.ends[segment])
+    # At the ladder's edge the window slides inward, so that it stays full where the ladder is long enough.
+    atm = int(view.report.pricing.atm_row[segment])
+    first = min(max((atm if atm >= 0 else (start + end) // 2) - CHAIN_SIDE, start), max(end - CHAIN_ROWS, start))
+    columns = _ladder(view, segment, slice(start, end))
+    part = slice(first - start, min(first + CHAIN_ROWS, end) - start)
+    lot = float(layout.segment_lot_size[segment])
+
+    def cells(column: Column, values: Floats) -> list[Cell]:
+        return shown(column.kind, values, view.settings.units, lot)
+
+    rows = tuple(zip(*(cells(c, columns[c.source][part]) for c in chain.fields), strict=True))
+    return [
+        Block(chain.name, rows),
+        Block(window, (_totals(view, chain.fields, {s: v[part] for s, v in columns.items()}, lot, "shown"),)),
+        Block(whole, (_totals(view, chain.fields, columns, lot, "chain"),)),
+    ]
+
+
+def _ladder(view: View, segment: int, rows: slice) -> dict[str, Floats]:
+    """Columns of one whole chain by source, in the model's units."""
+    chains, pricing, state = view.report.chains, view.report.pricing, view.report.state
+    legs, day = chains.legs, chains.day
+    lot = chains.layout.segment_lot_size[segment]
+    quantities = {
+        "open_interest": legs.open_interest[rows],
+        "change_in_open_interest": legs.open_interest[rows] - day.previous_open_interest[rows],
+        "open_interest_flow": state.leg["open_interest_flow"][rows],
+        "volume": legs.volume[rows],
+        # As the scan counts it: open interest below one lot counts as one.
+        "volume_oi_ratio": legs.volume[rows] / np.maximum(legs.open_interest[rows], lot),
+        "implied_volatility": pricing.implied_volatility[rows],
+        "delta": pricing.delta[rows],
+        "bid": legs.bid[rows],
+        "ask": legs.ask[rows],
+        "change": legs.last[rows] - day.previous_close[rows],
+        "last": legs.last[rows],
+    }
+    columns: dict[str, Floats] = {"chain.strike": chains.layout.strike[rows]}
+    for name, values in quantities.items():
+        columns[f"call.{name}"], columns[f"put.{name}"] = values[:, CALL], values[:, PUT]
+    return columns
+
+
+def _totals(
+    view: View, fields: Sequence[Column], columns: dict[str, Floats], lot: float, word: str
+) -> tuple[Cell, ...]:
+    """One row of sums over the strikes given; the strike's place says over which."""
+    cells: list[Cell] = []
+    for column in fields:
+        what = column.source.partition(".")[2]
+        if what == "strike":
+            cells.append(word)
+        elif what in _SUMMED and np.isfinite(columns[column.source]).any():
+            total = np.array([np.nansum(columns[column.source])])
+            cells += shown(column.kind, total, view.settings.units, lot)
+        else:
+            cells.append(None)
+    return tuple(cells)
+
+
+def head(view: View, sheet: Sheet, u: int) -> tuple[tuple[Cell, ...], ...]:
+    """Values of the head cards, one row each, in the layout's order."""
+    cards = next(cells for cells in sheet.cells if cells.name == f"{sheet.name}_head")
+    return tuple((view.cells(cell.source, cell.kind)[u],) for cell in cards.cells)
+
+
+def scan_blocks(view: View, sheet: Sheet, underlying: str) -> list[Block]:
+    """Events of the index that count, those that are ignored, and all of them with every column."""
+    tables = [sheet.table(f"{underlying}_{name}") for name in ("scan", "ignored", "scan_full")]
+    activity = view.reading("activity")
+    if activity is None:
+        return [Block(table.name, ()) for table in tables]
+    own = activity["underlying"] == underlying
+    counted = activity["aligned"] == 1
+    made = []
+    for table, wanted in zip(tables, (own & counted, own & ~counted, own), strict=True):
+        made.append(Block(table.name, events(view, activity, np.flatnonzero(wanted)[: table.height], table)))
+    return made
+
+
+def events(view: View, reading: Reading, index: np.ndarray, table: Table) -> tuple[tuple[Cell, ...], ...]:
+    """Rows of an event table."""
+    return event_cells(view, reading.rows(index), table.fields)
+
+

@@ -1,0 +1,221 @@
+"""A cycle's report as columns of cells, one element per underlying, in the units that sheets show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from optionscanner.model.columns import READINGS
+from optionscanner.model.contracts import Bools, Floats, Ints
+from optionscanner.model.frame import Cell
+from optionscanner.model.readings import Reading
+from optionscanner.model.reasons import Reason
+from optionscanner.model.reports import CycleReport
+from optionscanner.model.settings import StaleSettings
+from optionscanner.workbook.formats import Kind, Units
+from optionscanner.workbook.grid import Column
+from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.render_cells import clean_text, numbers, serial_date, texts, times
+from optionscanner.workbook.render_order import ranked
+
+Values = npt.NDArray[Any]
+
+NOT_IN_SOURCE = "not in source"
+_ROW_OF = {spec.name: spec.row for spec in READINGS}
+_DAYS_A_YEAR = 365.0
+_PER_CENT = (Kind.VOLATILITY, Kind.VOLATILITY_CHANGE, Kind.SHARE)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSettings:
+    """What the user chose to see."""
+
+    units: Units = Units.LAKH
+    resort: float = 180.0
+    """Seconds of the session's clock between two sorts of a ranked table."""
+    front: str = "file only"
+    """State of the spreadsheet front, as the band says it."""
+    stale: StaleSettings = field(default_factory=StaleSettings)
+
+
+def shown(kind: Kind, values: Values, units: Units, lot_size: Floats | float) -> list[Cell]:
+    """Cells of a column of the model: decimals as per cent, times as serial numbers, quantities in `units`."""
+    if values.dtype == object:
+        if kind is Kind.DATE:
+            return [serial_date(date.fromisoformat(v)) if v else None for v in values]
+        return texts(values)
+    if kind.follows_units:
+        return numbers(units.shown(values, lot_size))
+    if kind in _PER_CENT:
+        return numbers(values * 100.0)
+    return times(values) if kind in (Kind.TIME, Kind.DATE_TIME) else numbers(values)
+
+
+class View:
+    """One report, asked column by column. Every column has one more element than there are underlyings, a blank:
+    position -1 is a name that the source does not have."""
+
+    def __init__(self, report: CycleReport, settings: ShowSettings) -> None:
+        self.report = report
+        self.settings = settings
+        self.layout = report.chains.layout
+        self.names = self.layout.names
+        self.position = {name: i for i, name in enumerate(self.names)}
+        self.front: Ints = np.append(self.layout.underlying_front, -1)
+        """(U + 1,) nearest expiry's segment of each underlying, -1 where it has none."""
+        self.indices: Ints = np.array([self.position.get(name, -1) for name in INDICES])
+        self.stocks: Ints = np.flatnonzero(~self.layout.is_index)
+        self.lot_size: Floats = self._by_segment(self.layout.segment_lot_size)
+        self._cells: dict[tuple[str, Kind], list[Cell]] = {}
+
+    def reading(self, name: str) -> Reading | None:
+        """A reading of this cycle, None where its engine failed."""
+        return self.report.readings.get(name)
+
+    def column(self, source: str) -> Values:
+        """(U + 1,) a reading's column, or one of the ``row.`` and ``day.`` columns, in the model's units."""
+        table, _, name = source.partition(".")
+        if table == "row":
+            return self._row_column(name)
+        if table == "day":
+            return np.append(getattr(self.report.chains.underlyings, name), np.nan)
+        reading = self.reading(table)
+        if reading is None:
+            return np.full(len(self.names) + 1, np.nan)
+        values = np.asarray(reading[name])
+        if _ROW_OF[table] == "underlying":
+            return np.append(values, [_blank(values)])
+        return self._by_segment(values)
+
+    def cells(self, source: str, kind: Kind) -> list[Cell]:
+        """The column as cells."""
+        key = (source, kind)
+        if key not in self._cells:
+            self._cells[key] = shown(kind, self.column(source), self.settings.units, self.lot_size)
+        return self._cells[key]
+
+    def rows(self, columns: Sequence[Column], positions: Iterable[int]) -> tuple[tuple[Cell, ...], ...]:
+        """Rows of a table for these underlyings."""
+        wanted = list(positions)
+        picked = []
+        for column in columns:
+            cells = self.cells(column.source, column.kind)
+            picked.append([cells[i] for i in wanted])
+        return tuple(zip(*picked, strict=True))
+
+    def unit_line(self, columns: Sequence[Column]) -> tuple[Cell, ...]:
+        """What the line above the headers says."""
+        word = self.settings.units.word
+        return tuple(word if c.kind.follows_units else c.unit or None for c in columns)
+
+    @property
+    def age(self) -> Floats:
+        """(U + 1,) seconds since the newest accepted observation of each underlying's nearest expiry."""
+        return np.asarray(self.report.as_of - self.column("price.price_time").astype(float))
+
+    @property
+    def promised(self) -> Floats:
+        """(U + 1,) seconds between observations that the source promises."""
+        return np.append(self.report.chains.day.refresh, np.nan)
+
+    @property
+    def late(self) -> Bools:
+        """(U + 1,) older than two promised refreshes, or never seen."""
+        return ~(self.age <= self.settings.stale.amber_refreshes * self.promised)
+
+    @property
+    def stale(self) -> Bools:
+        """(U + 1,) older than three promised refreshes and a minute, or never seen."""
+        allowed = np.maximum(self.settings.stale.grey_refreshes * self.promised, self.settings.stale.at_least)
+        return ~(self.age <= allowed)
+
+    def _by_segment(self, values: Values) -> Values:
+        """(U + 1,) the nearest expiry's element of a column with one row per (underlying, expiry)."""
+        return np.append(values, [_blank(values)])[self.front]
+
+    def _row_column(self, name: str) -> Values:
+        count = len(self.names)
+        if name == "name":
+            return np.array([*self.names, ""], dtype=object)
+        if name == "kind":
+            return np.array([*("Index" if i else "Stock" for i in self.layout.is_index), "Index"], dtype=object)
+        if name == "status":
+            return self._status()
+        if name == "lot_size":
+            return self.lot_size
+        if name == "days":
+            return np.asarray(self.column("price.time_to_expiry") * _DAYS_A_YEAR)
+        if name == "expiry":
+            serials = [serial_date(date.fromordinal(int(e))) for e in self.layout.segment_expiry]
+            return self._by_segment(np.array(serials, dtype=float))
+        if name == "rank":
+            rank = np.full(count + 1, np.nan)
+            rank[self.stock_ranking()] = np.arange(1, len(self.stocks) + 1)
+            return rank
+        if name == "volume_oi":
+            return self._volume_oi()
+        raise KeyError(f"no column row.{name} is rendered")
+
+    def stock_ranking(self) -> Ints:
+        """Positions of all stocks, best first, as they rank at this moment."""
+        names = [self.names[i] for i in self.stocks]
+        score, flow = (self.column(c).astype(float)[self.stocks] for c in ("readiness.readiness", "flow.flow_pct"))
+        return np.asarray(self.stocks[ranked(names, score, flow)])
+
+    def _volume_oi(self) -> Values:
+        """YES where an event agrees with the flow, NO where none does, blank where the scan is absent."""
+        activity = self.reading("activity")
+        if activity is None:
+            return np.array([""] * (len(self.names) + 1), dtype=object)
+        aligned = set(activity["underlying"][activity["aligned"] == 1])
+        return np.array([*("YES" if name in aligned else "NO" for name in self.names), ""], dtype=object)
+
+    def _status(self) -> Values:
+        """Why something is blank or withheld, the reason that withholds most first."""
+        found = np.full(len(self.names) + 1, "", dtype=object)
+        for source in ("flow.status", "open_interest.status", "readiness.status", "price.status"):
+            if self.reading(source.partition(".")[0]) is not None:
+                words = self.column(source)
+                found = np.where(words == "", found, words)
+        age, stale = self.age, self.stale & np.isfinite(self.age)
+        for i in np.flatnonzero(stale):
+            found[i] = f"{Reason.STALE.words} {age[i]:.0f} s"
+        found[-1] = NOT_IN_SOURCE
+        return found
+
+
+def event_cells(view: View, events: Reading, columns: Sequence[Column]) -> tuple[tuple[Cell, ...], ...]:
+    """Rows of a ranked table of events (scan, alerts)."""
+    lot = _event_lots(view, events) if any(c.kind.follows_units for c in columns) else 1.0
+    made = []
+    for column in columns:
+        name = column.source.partition(".")[2]
+        if name == "dir":
+            values = np.array([str(d)[:4] for d in events["direction"]], dtype=object)
+        elif name == "signal":
+            valid = np.where(events["aligned"] == 1, " valid", " ignored").astype(object)
+            values = events["side"].astype(object) + valid
+        else:
+            values = np.asarray(events[name])
+        made.append(shown(column.kind, values, view.settings.units, lot))
+    return tuple(zip(*made, strict=True))
+
+
+def _event_lots(view: View, events: Reading) -> Floats:
+    keys = {(k.underlying, k.expiry.isoformat()): i for i, k in enumerate(view.layout.segment_keys)}
+    segments = [keys.get((str(u), str(e)), -1) for u, e in zip(events["underlying"], events["expiry"], strict=True)]
+    return np.asarray(np.append(view.layout.segment_lot_size, np.nan)[segments], dtype=np.float64)
+
+
+def plain(text: str) -> Cell:
+    """A text of the engine's own as a cell."""
+    return clean_text(text) or None
+
+
+def _blank(values: Values) -> object:
+    return "" if values.dtype == object else np.nan

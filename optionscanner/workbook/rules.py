@@ -1,0 +1,248 @@
+"""Conditional formats of the template: what colours mean, sheet by sheet.
+
+Rules of one sheet may name cells of another only through defined names, which both spreadsheets allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from optionscanner.workbook import looks
+from optionscanner.workbook.formats import INDIAN_CRORE, INDIAN_LAKH, WHOLE, Kind
+from optionscanner.workbook.grid import BAND_ROWS, Sheet, Table
+from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.layout_system import index_name
+from optionscanner.workbook.splice import column_letters
+
+AddFormat = Callable[[dict[str, Any]], Any]
+_SECONDS_PER_DAY = 86_400
+
+
+def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
+    """Give a sheet its conditional formats; of two that apply the one written first wins."""
+    _mode(sheet, worksheet, add)
+    _ticks(sheet, worksheet, add)
+    if sheet.name in INDICES:
+        _ladder(sheet, worksheet, add)
+    for table in sheet.tables:
+        _freshness(table, worksheet, add)
+        _trading_words(table, worksheet, add)
+        _signs(table, worksheet, add)
+        _states(table, worksheet, add)
+    for cells in sheet.cells:
+        for cell in cells.cells:
+            if cell.source in ("readiness.action", "readiness.direction", "flow.regime"):
+                _words(worksheet, add, _ref(cell.row, cell.column), _ref(cell.row, cell.column, "$"))
+            elif cell.kind in (Kind.CHANGE, Kind.PERCENT) and cell.row > BAND_ROWS:
+                _sign(worksheet, add, _ref(cell.row, cell.column))
+    _grouping(sheet, worksheet, add)
+
+
+def _ref(row: int, column: int, fixed: str = "") -> str:
+    """A1 reference; `fixed` "$" for an absolute one."""
+    return f"{fixed}{column_letters(column)}{fixed}{row}"
+
+
+def _range(table: Table, *sources: str) -> str:
+    """Body of the table's columns of these sources (all columns without any), as one A1 range or several."""
+    first, last = table.row + 1, table.last_row
+    if not sources:
+        return f"{_ref(first, table.column)}:{_ref(last, table.column + len(table.columns) - 1)}"
+    return _union((table.column_of(s), first, last) for s in sources)
+
+
+def _union(pieces: Iterable[tuple[int, int, int]]) -> str:
+    return " ".join(f"{_ref(first, column)}:{_ref(last, column)}" for column, first, last in pieces)
+
+
+def _apply(worksheet: Any, ranges: str, options: dict[str, Any]) -> None:
+    """One rule over one or several ranges; formulas are relative to the first cell of the first range."""
+    first, *more = ranges.split(" ")
+    worksheet.conditional_format(first, {**options, **({"multi_range": ranges} if more else {})})
+
+
+def _when(worksheet: Any, ranges: str, formula: str, look: Any, *, stop: bool = False) -> None:
+    _apply(worksheet, ranges, {"type": "formula", "criteria": f"={formula}", "format": look, "stop_if_true": stop})
+
+
+def _mode(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
+    cell = sheet.cells[0].cells[0]
+    # The cell is narrower than its words, which run on to the right: so does its colour.
+    until = sheet.cells[0].cells[1].column - 1
+    ranges = f"{_ref(cell.row, cell.column)}:{_ref(cell.row, until)}"
+    text = _ref(cell.row, cell.column, "$")
+    for word, colour in looks.MODES.items():
+        look = add({"bg_color": colour, "font_color": "#FFFFFF"})
+        _when(worksheet, ranges, f'LEFT({text},{len(word)})="{word}"', look)
+
+
+def _ticks(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
+    ranges = " ".join(_ref(c.row, c.column) for c in sheet.cells[0].cells if c.style == "tick")
+    first = ranges.split(" ", maxsplit=1)[0]
+    for arrow, colour in (("▲", looks.BULL), ("▼", looks.BEAR)):
+        _when(worksheet, ranges, f'ISNUMBER(SEARCH("{arrow}",{first}))', add({"font_color": colour}))
+
+
+def _ladder(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
+    """ATM between two lines, in-the-money sides tinted, walls and maximum pain on the strike, bars on open interest."""
+    chain = sheet.table(f"{sheet.name}_chain")
+    first, last = chain.row + 1, chain.last_row
+    middle = chain.column_of("chain.strike")
+    strike = f"${column_letters(middle)}{first}"
+    known = f"ISNUMBER({strike})"
+    left = f"{_ref(first, chain.column)}:{_ref(last, middle - 1)}"
+    right = f"{_ref(first, middle + 1)}:{_ref(last, chain.column + len(chain.columns) - 1)}"
+    strikes = _range(chain, "chain.strike")
+
+    def name(suffix: str) -> str:
+        return index_name(sheet.name, suffix)
+
+    for suffix, fill, ink in (
+        ("CALL_WALL", looks.CALL_TINT, looks.CALL),
+        ("PUT_WALL", looks.PUT_TINT, looks.PUT),
+        ("MAX_PAIN", looks.PAIN, looks.INK),
+    ):
+        _when(worksheet, strikes, f"AND({known},{strike}={name(suffix)})", add({"bg_color": fill, "font_color": ink}))
+    atm = add({"bold": True, "top": 1, "bottom": 1, "border_color": looks.INK})
+    _when(worksheet, _range(chain), f"AND({known},{strike}={name('ATM')})", atm)
+    tint = add({"bg_color": looks.IN_THE_MONEY})
+    _when(worksheet, left, f"AND({known},{strike}<{name('ATM')})", tint)
+    _when(worksheet, right, f"AND({known},{strike}>{name('ATM')})", tint)
+    calls, puts = (chain.column_of(f"{side}.open_interest") for side in ("call", "put"))
+    # One scale for both sides, so that bars can be compared across the ladder.
+    highest = ",".join(f"{_ref(first, c, '$')}:{_ref(last, c, '$')}" for c in (calls, puts))
+    for column, colour, direction in ((calls, "#F0B48A", "right"), (puts, "#9DBEE6", "left")):
+        options = {
+            "type": "data_bar", "data_bar_2010": True, "bar_solid": True, "bar_color": colour,
+            "bar_direction": direction, "min_type": "num", "min_value": 0,
+            "max_type": "formula", "max_value": f"=MAX({highest})",
+        }  # fmt: skip
+        worksheet.conditional_format(f"{_ref(first, column)}:{_ref(last, column)}", options)
+
+
+def _has(table: Table, *sources: str) -> bool:
+    return set(sources) <= {column.source for column in table.columns}
+
+
+def _freshness(table: Table, worksheet: Any, add: AddFormat) -> None:
+    """Amber when late, grey and struck when stale, against the refresh promised to the name's group."""
+    if not _has(table, "row.name", "price.price_time"):
+        return
+    row = table.row + 1
+    seen = f"${column_letters(table.column_of('price.price_time'))}{row}"
+    promised = "REFRESH_STOCK"
+    if _has(table, "row.kind"):
+        kind = f"${column_letters(table.column_of('row.kind'))}{row}"
+        promised = f'IF({kind}="Index",REFRESH_INDEX,REFRESH_STOCK)'
+    age = f"(AS_OF-{seen})*{_SECONDS_PER_DAY}"
+    stale = add({"bg_color": looks.STALE, "font_color": looks.IDLE_INK, "font_strikeout": True})
+    late = add({"bg_color": looks.LATE})
+    # Half a second of slack: serial numbers carry rounding.
+    formula = f"AND(ISNUMBER({seen}),{age}>MAX(STALE_REFRESHES*{promised},STALE_AT_LEAST)+0.5)"
+    _when(worksheet, _range(table), formula, stale, stop=True)
+    _when(worksheet, _range(table, "row.name", "price.price_time"),
+          f"AND(ISNUMBER({seen}),{age}>LATE_REFRESHES*{promised}+0.5)", late)  # fmt: skip
+
+
+def _trading_words(table: Table, worksheet: Any, add: AddFormat) -> None:
+    """Depth by TRS band, hue by direction; regime and direction in their own colour."""
+    row = table.row + 1
+    if _has(table, "readiness.action", "readiness.direction"):
+        action = f"${column_letters(table.column_of('readiness.action'))}{row}"
+        direction = f"${column_letters(table.column_of('readiness.direction'))}{row}"
+        ranges = _range(table, "readiness.readiness", "readiness.action")
+        _words(worksheet, add, ranges, action, direction)
+    for source in ("readiness.direction", "flow.regime", "activity.direction", "activity.dir", "alerts.dir"):
+        if _has(table, source):
+            cell = f"{column_letters(table.column_of(source))}{row}"
+            _hues(worksheet, add, _range(table, source), cell)
+    if _has(table, "row.volume_oi"):
+        cell = f"{column_letters(table.column_of('row.volume_oi'))}{row}"
+        _when(worksheet, _range(table, "row.volume_oi"), f'{cell}="YES"', add({"bold": True}))
+    if _has(table, "activity.option_type"):
+        column = table.column_of("activity.option_type")
+        cell = f"{column_letters(column)}{row}"
+        for word, colour in (("CE", looks.CALL), ("PE", looks.PUT)):
+            _when(worksheet, _range(table, "activity.option_type"), f'{cell}="{word}"', add({"font_color": colour}))
+
+
+def _words(worksheet: Any, add: AddFormat, ranges: str, action: str, direction: str = "") -> None:
+    """Colours of the TRS band's word."""
+    bull = f'{direction}="BULLISH"' if direction else "FALSE"
+    bear = f'{direction}="BEARISH"' if direction else "FALSE"
+    if direction:
+        for word, bull_look, bear_look in (
+            ("AGGRESSIVE", {"bg_color": looks.BULL, "font_color": "#FFFFFF", "bold": True},
+             {"bg_color": looks.BEAR, "font_color": "#FFFFFF", "bold": True}),
+            ("NORMAL", {"bg_color": looks.BULL_TINT, "font_color": looks.BULL},
+             {"bg_color": looks.BEAR_TINT, "font_color": looks.BEAR}),
+        ):  # fmt: skip
+            _when(worksheet, ranges, f'AND({action}="{word}",{bull})', add(bull_look))
+            _when(worksheet, ranges, f'AND({action}="{word}",{bear})', add(bear_look))
+    _when(worksheet, ranges, f'{action}="SMALL/HEDGED"', add({"bg_color": looks.CAUTION}))
+    _when(worksheet, ranges, f'{action}="NO TRADE"', add({"bg_color": looks.IDLE, "font_color": looks.IDLE_INK}))
+    if not direction:
+        _hues(worksheet, add, ranges, action)
+
+
+def _hues(worksheet: Any, add: AddFormat, ranges: str, cell: str) -> None:
+    for word, colour in (("BULL", looks.BULL), ("BEAR", looks.BEAR)):
+        look = add({"font_color": colour})
+        _when(worksheet, ranges, f'LEFT({cell},4)="{word}"', look)
+
+
+def _signs(table: Table, worksheet: Any, add: AddFormat) -> None:
+    """Price changes are green or red; changes of open interest carry their sign only, a rise is not bullish."""
+    for column in table.columns:
+        if column.source in ("price.spot_change_pct", "price.spot_change", "call.change", "put.change"):
+            _sign(worksheet, add, _range(table, column.source))
+
+
+def _sign(worksheet: Any, add: AddFormat, ranges: str) -> None:
+    for criteria, colour in ((">", looks.BULL), ("<", looks.BEAR)):
+        look = add({"font_color": colour})
+        _apply(worksheet, ranges, {"type": "cell", "criteria": criteria, "value": 0, "format": look})
+
+
+def _states(table: Table, worksheet: Any, add: AddFormat) -> None:
+    if not _has(table, "health.state"):
+        return
+    cell = f"{column_letters(table.column_of('health.state'))}{table.row + 1}"
+    for word, look in (
+        ("BAD", {"bg_color": looks.BEAR, "font_color": "#FFFFFF", "bold": True}),
+        ("WARN", {"bg_color": looks.LATE, "bold": True}),
+        ("OK", {"font_color": looks.BULL}),
+    ):
+        _when(worksheet, _range(table, "health.state"), f'{cell}="{word}"', add(look))
+
+
+def _grouping(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
+    """Quantities in contracts or units: whole numbers with Indian grouping; in lakh the cell's own format holds."""
+    pieces: list[tuple[int, int, int]] = []
+    for table in sheet.tables:
+        rows = (table.row + 1, max([table.last_row, *(x.row for x in sheet.lines if x.table == table.name)]))
+        for offset, column in enumerate(table.columns):
+            if column.kind.follows_units:
+                pieces.append((table.column + offset, *rows))
+    pieces += [
+        (cell.column, cell.row, cell.row) for cells in sheet.cells for cell in cells.cells if cell.kind.follows_units
+    ]
+    if pieces:
+        _whole(worksheet, add, _union(pieces), 'UNITS<>"LAKH"')
+    counts = [
+        (named.column, named.row + i, named.row + i)
+        for named in sheet.named
+        for i, cell in enumerate(named.cells)
+        if cell.kind is Kind.COUNT
+    ]
+    if counts:
+        _whole(worksheet, add, _union(counts), "TRUE")
+
+
+def _whole(worksheet: Any, add: AddFormat, ranges: str, condition: str) -> None:
+    first = ranges.split(" ", maxsplit=1)[0].split(":", maxsplit=1)[0]
+    formats: Sequence[tuple[float, str]] = ((1e7, INDIAN_CRORE), (1e5, INDIAN_LAKH), (0.0, WHOLE))
+    for least, number_format in formats:
+        formula = f"AND({condition},ISNUMBER({first}),ABS(N({first}))>={least:.0f})"
+        _when(worksheet, ranges, formula, add({"num_format": number_format}), stop=True)
