@@ -107,6 +107,12 @@ class Cycle:
         """Let the engines see a picture of before the run: the state moves on, nothing is counted, stored or shown."""
         self._computed(chains, {})
 
+    def redraw(self, chains: Chains) -> None:
+        """Show a picture that was stored before, without counting or storing it again."""
+        report = self._computed(chains, {})
+        report = replace(report, events=self.health.events(), recent_alerts=self.health.recent_alerts())
+        self._show(replace(report, health=self.health.items(report), message=self.health.message(report)), {})
+
     def flush(self) -> None:
         """Show the newest report if its frame was dropped."""
         if self._unshown is not None:
