@@ -1,8 +1,8 @@
 """`config.yaml` → frozen settings. Main entries: `load`, `Config.engine`, `settings_version`.
 
 The sections and their keys stand in `config_sections.py`, the reading of the text in `config_text.py`, the sentences
-about what is wrong in `config_complaints.py`. Relative paths are meant relative to the project folder; whoever opens
-them joins the two.
+about what is wrong in `config_complaints.py`. Relative paths of the file count from the project folder; `load` makes
+them absolute.
 """
 
 from __future__ import annotations
@@ -136,30 +136,18 @@ def project_folder() -> Path:
 def load(path: Path | None = None, *, root: Path | None = None) -> Config:
     """The settings of a file; of `config.yaml` in the project folder where no path is given.
 
-    Only the default file may be missing: then every default holds, and `Config.note` says so. Raises ConfigError with
-    one sentence per problem, each on its own line, for whatever else is wrong.
+    Paths in it are absolute, from `root`, which is the project folder where it is not given. Only the default file may
+    be missing: then every default holds, and `Config.note` says so. Raises ConfigError with one sentence per problem,
+    each on its own line, for whatever else is wrong.
     """
-    file = path if path is not None else (root or project_folder()) / FILE_NAME
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        if path is not None:
-            raise ConfigError(
-                f"{file}: the configuration file must exist and does not; correct --config, or leave it out to use "
-                f"{FILE_NAME} of the project folder."
-            ) from error
-        config = Config()
+    base = root or project_folder()
+    file = path if path is not None else base / FILE_NAME
+    text = _text_of(file, may_be_missing=path is None)
+    if text is None:
+        config = _rooted(Config(), base)
         config._note = f"{file} does not exist; every setting has its default."
         return config
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{file}, line {line}: is not UTF-8 text; save the file with encoding UTF-8.") from error
-    except OSError as error:
-        what = "is a folder, expected a file" if file.is_dir() else f"cannot be read ({error.strerror or error})"
-        raise ConfigError(f"{file}: {what}; name a readable text file with --config.") from error
-    except ValueError as error:  # a path no system accepts, such as one with a zero byte
-        raise ConfigError(f"{str(file)!r} is not the path of a file ({error}); correct --config.") from error
-    config = _checked(read_text(text, file=str(file)), str(file))
+    config = _rooted(_checked(read_text(text, file=str(file)), str(file)), base)
     config._file = file
     return config
 
@@ -168,6 +156,37 @@ def settings_version(engine: EngineSettings) -> str:
     """Digest of the engines' parameters, 12 hexadecimal digits; equal parameters give equal digests everywhere."""
     plain = json.dumps(dataclasses.asdict(engine), sort_keys=True, allow_nan=False)
     return hashlib.sha256(plain.encode()).hexdigest()[:12]
+
+
+def _text_of(file: Path, *, may_be_missing: bool) -> str | None:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        if may_be_missing:
+            return None
+        raise ConfigError(
+            f"{file}: the configuration file must exist and does not; correct --config, or leave it out to use "
+            f"{FILE_NAME} of the project folder."
+        ) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{file}, line {line}: is not UTF-8 text; save the file with encoding UTF-8.") from error
+    except OSError as error:
+        what = "is a folder, expected a file" if file.is_dir() else f"cannot be read ({error.strerror or error})"
+        raise ConfigError(f"{file}: {what}; name a readable text file with --config.") from error
+    except ValueError as error:  # a path no system accepts, such as one with a zero byte
+        raise ConfigError(f"{str(file)!r} is not the path of a file ({error}); correct --config.") from error
+
+
+def _rooted(config: Config, root: Path) -> Config:
+    """The same settings with absolute paths."""
+    return config.model_copy(
+        update={
+            "workbook": config.workbook.model_copy(update={"path": root / config.workbook.path}),
+            "history": config.history.model_copy(update={"folder": root / config.history.folder}),
+            "log": config.log.model_copy(update={"folder": root / config.log.folder}),
+        }
+    )
 
 
 def _checked(read: ConfigText, file: str) -> Config:

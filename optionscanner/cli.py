@@ -1,0 +1,235 @@
+"""The command line: `parse` turns arguments into `Options`, or ends with one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import math
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+from typing import NoReturn
+
+from optionscanner import __version__
+
+PROGRAM = "run_dashboard.py"
+SIMULATED_SPEED = 1.0
+"""The simulated market runs like the real one unless told otherwise."""
+REPLAY_SPEED = 60.0
+"""A recorded day takes six minutes and a half."""
+
+_LARGEST_SEED = 2**32 - 1
+
+_INTRODUCTION = """\
+OptionScanner watches the options of Indian indices and stocks, computes what traders look at
+(implied volatility, Greeks, open-interest flow, unusual activity, trade readiness), fills an Excel
+workbook and keeps everything in a database that any SQL tool can read. Without options it shows a
+simulated market, from 09:15 to 15:30 of an invented day, whatever the time is now."""
+
+_EPILOGUE = f"""\
+examples:
+  python {PROGRAM}                                the simulated market at its own pace
+  python {PROGRAM} --once                         one picture of every name, then end
+  python {PROGRAM} --replay var/days/2026-01-30   a recorded day, an hour a minute
+  python {PROGRAM} --replay var/days/2026-01-30 --speed max --until 11:00
+  python {PROGRAM} --import raw/ --to var/days/2026-01-30
+  python {PROGRAM} --check                        what is there, what is missing
+
+where things are, unless config.yaml or an option says otherwise:
+  workbooks/OptionsDashboard.xlsx   the workbook; your own sheets and formulas in it are kept
+  var/history/                      the databases, one per kind of market
+  var/log/                          the log, one line a cycle
+  config.yaml                       every setting, with its meaning
+
+Ctrl-C finishes the cycle, saves and ends. Started again, the same day goes on where it stopped.
+
+exit codes:
+  0  done, or ended with Ctrl-C
+  1  could not go on; the last line says why and what to do
+  2  the options make no sense; the last line says which"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for. Paths are as typed, relative to the folder the command was given in."""
+
+    once: bool = False
+    """One pass over every underlying, then end."""
+    replay: Path | None = None
+    """Folder of a recorded day; None for the simulated market."""
+    sources: tuple[Path, ...] = ()
+    """Raw files or folders to import; () for no import."""
+    to: Path | None = None
+    """Folder that the import writes."""
+    speed: float | None = SIMULATED_SPEED
+    """Session seconds per real second; None for as fast as the machine can."""
+    start: time | None = None
+    """First minute to process (IST); None from the beginning."""
+    until: time | None = None
+    """Last minute to process (IST); None to the end."""
+    workbook: Path | None = None
+    history: Path | None = None
+    config: Path | None = None
+    seed: int | None = None
+    """Seed of the simulated market; None for the configured one."""
+    check: bool = False
+
+
+def parse(argv: Sequence[str]) -> Options:
+    """Options of these arguments (without the program's name).
+
+    Raises SystemExit: 0 after `--help` or `--version`, 2 with one sentence on stderr for arguments that make no sense.
+    """
+    parser = _parser()
+    given, unknown = parser.parse_known_args(list(argv))
+    if unknown:
+        parser.error(_unknown(parser, unknown[0]))
+    typed = {name for name, value in vars(given).items() if value is not None and value is not False}
+    _refuse_nonsense(parser, typed, given)
+    default = REPLAY_SPEED if given.replay is not None else SIMULATED_SPEED
+    return Options(
+        once=given.once,
+        replay=given.replay,
+        sources=tuple(given.sources or ()),
+        to=given.to,
+        speed=default if given.speed is None else None if given.speed == math.inf else given.speed,
+        start=given.start,
+        until=given.until,
+        workbook=given.workbook,
+        history=given.history,
+        config=given.config,
+        seed=given.seed,
+        check=given.check,
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        if sys.stderr is not None:
+            sentence = message.removeprefix("argument ").rstrip(".")
+            sys.stderr.write(f"{PROGRAM}: {sentence}; see `python {PROGRAM} --help`.\n")
+        raise SystemExit(2)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog=f"python {PROGRAM}",
+        usage=f"python {PROGRAM} [options]",
+        description=_INTRODUCTION,
+        epilog=_EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    market = parser.add_argument_group("which market (simulated unless --replay)")
+    market.add_argument("--replay", metavar="FOLDER", type=_path, help="a recorded day, as --import makes them")
+    market.add_argument(
+        "--seed", metavar="N", type=_seed, help="seed of the simulated market; equal seeds give equal days"
+    )
+    market.add_argument(
+        "--import", dest="sources", metavar="SOURCE", nargs="+", type=_path,
+        help="do not run: turn raw files or folders into a recorded day; their kind is recognised by content",
+    )  # fmt: skip
+    market.add_argument("--to", metavar="FOLDER", type=_path, help="where --import puts the recorded day")
+    pace = parser.add_argument_group("how much, how fast")
+    pace.add_argument(
+        "--once", action="store_true", help="one pass over every underlying: fetch, store, write the workbook, end"
+    )
+    pace.add_argument(
+        "--speed", metavar="X", type=_speed,
+        help="1 is the market's own pace, 60 an hour a minute, max as fast as possible "
+        f"(default {SIMULATED_SPEED:g}; {REPLAY_SPEED:g} with --replay)",
+    )  # fmt: skip
+    pace.add_argument("--from", dest="start", metavar="HH:MM", type=_clock, help="begin at this time of the session")
+    pace.add_argument("--until", metavar="HH:MM", type=_clock, help="end after this time of the session")
+    places = parser.add_argument_group("where things are")
+    places.add_argument("--workbook", metavar="PATH", type=_workbook, help="the workbook to fill (.xlsx)")
+    places.add_argument("--history", metavar="PATH", type=_path, help="the database file to keep this session in")
+    places.add_argument("--config", metavar="PATH", type=_path, help="settings to use instead of config.yaml")
+    others = parser.add_argument_group("look without running")
+    others.add_argument(
+        "--check", action="store_true",
+        help="configuration, data, spreadsheet program, credentials, disk: what is there, what is missing, "
+        "what would happen with these options; changes nothing",
+    )  # fmt: skip
+    version = f"OptionScanner {__version__} (Python {platform.python_version()})"
+    others.add_argument("--version", action="version", version=version, help="print the version")
+    others.add_argument("-h", "--help", action="help", help="print this text")
+    return parser
+
+
+def _refuse_nonsense(parser: _Parser, typed: set[str], given: argparse.Namespace) -> None:
+    """One sentence for the first combination that cannot be meant."""
+    if "to" in typed and "sources" not in typed:
+        parser.error("--to says where --import puts a recorded day, and --import is missing")
+    if "sources" in typed:
+        if "to" not in typed:
+            parser.error("--import needs --to FOLDER, the place for the recorded day")
+        useless = sorted(typed - {"sources", "to", "config"})
+        if useless:
+            parser.error(f"--import only converts files and has no use for {_option(parser, useless[0])}; leave it out")
+    if "seed" in typed and "replay" in typed:
+        parser.error("--seed belongs to the simulated market and a recorded day has none; leave out --seed or --replay")
+    if "once" in typed and "speed" in typed:
+        parser.error("--once is a single pass and has no speed; leave out --once or --speed")
+    if given.start is not None and given.until is not None and given.start >= given.until:
+        parser.error(
+            f"--from must be earlier than --until, came --from {given.start:%H:%M} --until {given.until:%H:%M}"
+        )
+
+
+def _option(parser: argparse.ArgumentParser, name: str) -> str:
+    return next(action.option_strings[0] for action in parser._actions if action.dest == name)
+
+
+def _unknown(parser: argparse.ArgumentParser, word: str) -> str:
+    known = [text for action in parser._actions for text in action.option_strings]
+    if not word.startswith("-"):
+        return f"{word!r} is not an option; folders and files follow an option such as --replay"
+    near = difflib.get_close_matches(word.partition("=")[0], known, n=1, cutoff=0.5)
+    return f"{word} is not an option" + (f", did you mean {near[0]}?" if near else "")
+
+
+def _path(text: str) -> Path:
+    if not text.strip() or "\0" in text:
+        raise argparse.ArgumentTypeError(f"must be a path, came {text!r}")
+    return Path(text)
+
+
+def _workbook(text: str) -> Path:
+    path = _path(text)
+    if path.suffix.lower() != ".xlsx":
+        raise argparse.ArgumentTypeError(f"must be a file whose name ends in .xlsx, came {text!r}")
+    return path
+
+
+def _speed(text: str) -> float:
+    """Session seconds per real second, inf for max."""
+    if text == "max":
+        return math.inf
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not (math.isfinite(speed) and speed > 0):
+        raise argparse.ArgumentTypeError(f"must be a number above 0 or the word max, came {text!r}")
+    return speed
+
+
+def _clock(text: str) -> time:
+    hours, _, minutes = text.partition(":")
+    fits = hours.isascii() and hours.isdigit() and len(hours) <= 2 and minutes.isascii() and len(minutes) == 2
+    if not fits or not minutes.isdigit() or int(hours) > 23 or int(minutes) > 59:
+        raise argparse.ArgumentTypeError(f"must be a time of day such as 09:15, came {text!r}")
+    return time(int(hours), int(minutes))
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= _LARGEST_SEED):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {_LARGEST_SEED}, came {text!r}")
+    return int(text)
