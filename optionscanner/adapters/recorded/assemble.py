@@ -59,9 +59,7 @@ class Assembled:
     notes: tuple[str, ...]
 
 
-def assemble(
-    parts: Sequence[Part], session: TradingSession, *, baseline: Baseline, table: LotTable
-) -> Assembled:
+def assemble(parts: Sequence[Part], session: TradingSession, *, baseline: Baseline, table: LotTable) -> Assembled:
     """The recorded day's tables from the parts of its files; later parts win over earlier ones.
 
     `baseline`: the previous session's closing figures, may be empty; `table`: to cross-check inferred lot sizes.
@@ -103,9 +101,7 @@ def _without_repeats(quotes: Quotes) -> tuple[Quotes, int]:
     """Rows sorted by contract and time, of equal ones the last; and how many were dropped."""
     rank = np.argsort(np.argsort(np.array(quotes.names))) if quotes.names else np.empty(0, dtype=np.int64)
     arrival = np.arange(len(quotes))
-    order = np.lexsort(
-        (arrival, quotes.observed_at, paise(quotes.strike), quotes.expiry, rank[quotes.name_code])
-    )
+    order = np.lexsort((arrival, quotes.observed_at, paise(quotes.strike), quotes.expiry, rank[quotes.name_code]))
     ordered = quotes.take(order)
     contract = contract_numbers(ordered)
     last = np.ones(len(quotes), dtype=bool)

@@ -23,9 +23,7 @@ def group_starts(contract: Ints, inside: Bools) -> Ints:
     return np.asarray(np.maximum.accumulate(np.where(new, np.arange(len(contract)), 0)))
 
 
-def price_times(
-    *, last: Floats, volume: Floats | None, at: Ints, starts: Ints, inside: Bools, closes: int
-) -> Ints:
+def price_times(*, last: Floats, volume: Floats | None, at: Ints, starts: Ints, inside: Bools, closes: int) -> Ints:
     """(n,) when the last price was last seen to change or trade, at latest `closes`.
 
     A rise of the day's volume is a trade, at the first row too; so is a new price without a fall of the volume. A

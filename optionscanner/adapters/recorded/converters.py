@@ -262,9 +262,7 @@ def _manifest(
     )
 
 
-def _previous(
-    day: date, companions: Sequence[Path], calendar: TradingCalendar
-) -> tuple[Baseline, list[str]]:
+def _previous(day: date, companions: Sequence[Path], calendar: TradingCalendar) -> tuple[Baseline, list[str]]:
     """The closing figures of the session before `day`, and where they are from.
 
     A companion's older snapshot is not used: change in open interest is against the previous session, nothing else.

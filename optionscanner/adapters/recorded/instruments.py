@@ -46,8 +46,7 @@ def _chains(quotes: Quotes) -> list[tuple[tuple[str, date], slice]]:
     new = (quotes.name_code[1:] != quotes.name_code[:-1]) | (quotes.expiry[1:] != quotes.expiry[:-1])
     starts = np.concatenate([[0], np.flatnonzero(new) + 1, [len(quotes)]])
     return [
-        ((quotes.names[quotes.name_code[a]], iso(quotes.expiry[a])), slice(int(a), int(b)))
-        for a, b in pairwise(starts)
+        ((quotes.names[quotes.name_code[a]], iso(quotes.expiry[a])), slice(int(a), int(b))) for a, b in pairwise(starts)
     ]
 
 
@@ -156,9 +155,7 @@ def _previous_by_change(quotes: Quotes, contract: Ints, contracts: int, side: st
     q = quotes.quantities
     interest, close = np.full(contracts, np.nan), np.full(contracts, np.nan)
     if f"{side}_open_interest_change" in q:
-        interest = _most_frequent(
-            contract, q[f"{side}_open_interest"] - q[f"{side}_open_interest_change"], contracts
-        )
+        interest = _most_frequent(contract, q[f"{side}_open_interest"] - q[f"{side}_open_interest_change"], contracts)
         # a leg that has not traded today shows neither a price nor a change of it
         traded = q[f"{side}_last"] > 0
         difference = np.where(traded, q[f"{side}_last"] - q[f"{side}_net_change"], np.nan)

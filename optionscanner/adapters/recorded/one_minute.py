@@ -102,9 +102,7 @@ def in_units(quotes: Quotes, day: date, table: LotTable) -> tuple[Quotes, Mappin
 _PLAIN = ("names", "name_code", "observed_at", "stamped_at", "expiry", "strike")
 
 
-def _lot_of(
-    quotes: Quotes, rows: np.ndarray, contract: tuple[str, date], day: date, table: LotTable
-) -> Lot:
+def _lot_of(quotes: Quotes, rows: np.ndarray, contract: tuple[str, date], day: date, table: LotTable) -> Lot:
     name, expiry = contract
     quoted = np.concatenate(
         [quotes.quantities[f"{side}_{end}_quantity"][rows] for side in _SIDES for end in ("bid", "ask")]
