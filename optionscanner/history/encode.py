@@ -1,0 +1,259 @@
+"""A cycle's report as rows: pure, column by column, ready for `executemany`.
+
+Main entry: `Encoder.encode`. NaN needs no care here: SQLite stores it as NULL, and a whole float64 as INTEGER where the
+column says so. The encoder remembers the last row of each underlying and future, so that only differing ones are
+stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from optionscanner.history.schema import STATE, STATE_LEGS, reading_table
+from optionscanner.model.contracts import Bools, Floats, Ints, Layout
+from optionscanner.model.readings import Reading
+from optionscanner.model.reasons import Reason
+from optionscanner.model.reports import CycleReport
+from optionscanner.model.state import LEG_STATE, SEGMENT_STATE, STATE_VERSION
+
+Row = tuple[object, ...]
+
+# Beyond this a float64 is no exact count, and no market quotes it; SQLite would refuse the row.
+_LARGEST = float(1 << 53)
+
+_NUMBERS_TO_REASONS = {int(reason): reason for reason in Reason}
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedCycle:
+    """One cycle as rows, without the session's id and without contract ids, which only the file knows."""
+
+    cycle: int
+    at: int
+    leg: Ints
+    """(n,) flat index (2 x row + side) of the stored legs in the layout."""
+    quotes: Floats
+    """(n, 1 + len(QUOTE_COLUMNS)): observed_at, then the columns of a quote."""
+    counts: dict[str, int]
+    """observations, refused, quotes, alerts, failures."""
+    rows: dict[str, list[Row]]
+    """table -> rows in the order of its columns, without the leading session."""
+
+
+def milliseconds(instants: npt.ArrayLike) -> Floats:
+    """Whole milliseconds since 1970 UTC of instants [s]; NaN stays NaN."""
+    return whole(np.asarray(instants, dtype=np.float64) * 1000.0)
+
+
+def whole_paise(prices: npt.ArrayLike) -> Floats:
+    """Prices [₹] in whole paise; NaN stays NaN."""
+    return whole(np.asarray(prices, dtype=np.float64) * 100.0)
+
+
+def whole(values: npt.ArrayLike) -> Floats:
+    """Whole numbers that SQLite takes as INTEGER; NaN where a value is absent or beyond all counting."""
+    rounded = np.rint(np.asarray(values, dtype=np.float64))
+    return np.where(np.abs(rounded) <= _LARGEST, rounded, np.nan)
+
+
+class Encoder:
+    """Makes rows of the reports of one session, in the order of its cycles."""
+
+    def __init__(self) -> None:
+        self.underlyings: dict[str, Row] = {}
+        """underlying -> its last stored columns from spot_paise on."""
+        self.futures: dict[tuple[str, str], Row] = {}
+        """(underlying, expiry) -> its last stored columns from last_paise on."""
+
+    def encode(self, report: CycleReport, *, whole_picture: bool = False) -> EncodedCycle:
+        """Rows of one report; `whole_picture` stores every leg ever seen and all state instead of what changed."""
+        chains, at = report.chains, int(milliseconds(report.as_of))
+        keys = _chain_keys(chains.layout)
+        stored = np.isfinite(chains.legs.seen_at) if whole_picture else chains.changed
+        leg = np.flatnonzero(stored)
+        if whole_picture:
+            self.underlyings, self.futures = {}, {}
+        rows: dict[str, list[Row]] = {
+            "observation": _observations(report, keys),
+            "underlying_quote": list(self._underlying_quotes(report, at)),
+            "future_quote": list(self._future_quotes(report, at)),
+            "failure": [
+                (report.cycle, i, at, f.where, f.underlying or None, f.sentence) for i, f in enumerate(report.failures)
+            ],
+        }
+        for reading in (*report.readings.values(), report.alerts):
+            rows[reading.spec.name] = list(_reading_rows(reading, report, at, keys))
+        every = np.ones(report.state.layout.segments, dtype=bool)
+        state = report.state
+        rows["state"] = list(_state_rows(report, every if whole_picture else state.touched))
+        rows["state_legs"] = list(_state_leg_rows(report, every if whole_picture else state.stepped))
+        counts = {
+            "observations": len(chains.polls.segment),
+            "refused": int((chains.polls.refused != Reason.OK).sum()),
+            "quotes": len(leg),
+            "alerts": len(report.alerts),
+            "failures": len(report.failures),
+        }
+        rows["cycle"] = [
+            (
+                report.cycle,
+                at,
+                int(chains.updated.sum()),
+                *counts.values(),
+                chains.vix,
+                json.dumps({step: round(float(ms), 3) for step, ms in report.timings.items()}),
+            )
+        ]
+        return EncodedCycle(report.cycle, at, leg, _quotes(report, leg), counts, rows)
+
+    def _underlying_quotes(self, report: CycleReport, at: int) -> Iterator[Row]:
+        spots = report.chains.underlyings
+        prices = (spots.spot, spots.open, spots.high, spots.low, spots.previous_close)
+        columns: list[npt.NDArray[np.generic]] = [
+            *(whole_paise(price) for price in prices),
+            whole(spots.volume),
+            milliseconds(spots.spot_at),
+            spots.fault,
+        ]
+        for name, row in zip(report.chains.layout.names, _rows(columns), strict=True):
+            if row != self.underlyings.get(name) and (row[-1] or any(value is not None for value in row[:-1])):
+                self.underlyings[name] = row
+                yield (at, name, *row)
+
+    def _future_quotes(self, report: CycleReport, at: int) -> Iterator[Row]:
+        futures = report.chains.futures
+        columns = [
+            *(whole_paise(price) for price in (futures.last, futures.bid, futures.ask)),
+            *(whole(q) for q in (futures.bid_quantity, futures.ask_quantity, futures.volume, futures.open_interest)),
+            milliseconds(futures.price_at),
+        ]
+        for key, row in zip(report.chains.layout.future_keys, _rows(columns), strict=True):
+            name = (key.underlying, key.expiry.isoformat())
+            if row != self.futures.get(name) and any(value is not None for value in row):
+                self.futures[name] = row
+                yield (at, *name, *row)
+
+
+def _chain_keys(layout: Layout) -> list[tuple[str, str]]:
+    """(underlying, expiry as ISO text) of each segment."""
+    return [(key.underlying, key.expiry.isoformat()) for key in layout.segment_keys]
+
+
+def _values(column: npt.NDArray[np.generic]) -> list[object]:
+    """The column as Python values; NaN becomes None, so that rows can be compared."""
+    values: list[object] = column.tolist()
+    return [None if value != value else value for value in values]  # noqa: PLR0124 - only NaN differs from itself
+
+
+def _rows(columns: Sequence[npt.NDArray[np.generic]]) -> Iterable[Row]:
+    return zip(*(_values(column) for column in columns), strict=True)
+
+
+def _quotes(report: CycleReport, leg: Ints) -> Floats:
+    """(n, 14) observed_at and the columns of a quote, of the legs at flat index `leg`."""
+    chains, legs, pricing = report.chains, report.chains.legs, report.pricing
+    observed = chains.observed_at[chains.layout.row_segment[leg // 2]]
+    out = np.empty((len(leg), 14))
+    out[:, 0] = milliseconds(np.where(np.isnan(observed), report.as_of, observed))
+    for i, name in enumerate(("last", "bid", "ask"), start=1):
+        out[:, i] = whole_paise(getattr(legs, name).ravel()[leg])
+    for i, name in enumerate(("bid_quantity", "ask_quantity", "volume", "open_interest"), start=4):
+        out[:, i] = whole(getattr(legs, name).ravel()[leg])
+    for i, name in enumerate(("price_at", "open_interest_at"), start=8):
+        out[:, i] = milliseconds(getattr(legs, name).ravel()[leg])
+    for i, (owner, name) in enumerate(
+        ((pricing, "implied_volatility"), (pricing, "delta"), (legs, "fault"), (pricing, "iv_reason")), start=10
+    ):
+        out[:, i] = getattr(owner, name).ravel()[leg]
+    return out
+
+
+def _observations(report: CycleReport, keys: list[tuple[str, str]]) -> list[Row]:
+    chains, polls = report.chains, report.chains.polls
+    accepted = polls.refused == Reason.OK
+    newest = accepted & (polls.observed_at == chains.observed_at[polls.segment])
+    # Of several accepted polls of a chain at one instant, the last one made the picture.
+    last = {int(polls.segment[i]): i for i in np.flatnonzero(newest)}
+    in_picture = np.zeros(len(polls.segment), dtype=np.int64)
+    in_picture[list(last.values())] = 1
+
+    def of_chain(values: Floats) -> Floats:
+        return np.where(in_picture == 1, values[polls.segment], np.nan)
+
+    columns = [
+        milliseconds(polls.observed_at),
+        np.full(len(polls.segment), report.cycle),
+        np.arange(len(polls.segment)),
+        milliseconds(polls.stamped_at),
+        polls.refused,
+    ]
+    more = [
+        polls.rows,
+        polls.faulty_legs,
+        polls.odd_lots,
+        in_picture,
+        whole_paise(of_chain(chains.spot)),
+        of_chain(report.pricing.forward),
+        of_chain(chains.coverage),
+    ]
+    named = [keys[s] for s in polls.segment.tolist()]
+    words = [_NUMBERS_TO_REASONS[code].words or None for code in polls.refused.tolist()]
+    return [
+        (*name, *first, why, *rest)
+        for name, first, why, rest in zip(named, _rows(columns), words, _rows(more), strict=True)
+    ]
+
+
+def _reading_rows(reading: Reading, report: CycleReport, at: int, keys: list[tuple[str, str]]) -> Iterable[Row]:
+    """Rows of the chains, underlyings or events that an observation of this cycle renewed."""
+    chains, spec = report.chains, reading.spec
+    table = reading_table(spec)
+    owners = np.unique(chains.layout.segment_underlying[chains.updated]).tolist()
+    lead: list[Sequence[object]]
+    if spec.row == "segment":
+        index = np.flatnonzero(chains.updated)
+        lead = [[at] * len(index), [keys[s][0] for s in index.tolist()], [keys[s][1] for s in index.tolist()]]
+    elif spec.row == "underlying":
+        index = np.array(owners, dtype=np.int64)
+        lead = [[at] * len(index), [chains.layout.names[u] for u in owners]]
+    else:
+        index = np.arange(len(reading))
+        if reading is not report.alerts:
+            index = np.flatnonzero(np.isin(reading["underlying"].astype(str), [chains.layout.names[u] for u in owners]))
+        lead = [[report.cycle] * len(index), range(len(index)), [at] * len(index)]
+    kinds = {column.name: column.kind for column in spec.columns}
+    columns: list[Sequence[object]] = []
+    for name in table.columns[1 + len(lead) :]:
+        values = reading[name][index]
+        if kinds[name] == "text":
+            columns.append([text or None for text in values.tolist()])
+        elif kinds[name] == "time":
+            columns.append(milliseconds(values).tolist())
+        elif kinds[name] == "integer":
+            columns.append(whole(values).tolist())
+        else:
+            columns.append(values.tolist())
+    return zip(*lead, *columns, strict=True)
+
+
+def _state_rows(report: CycleReport, chosen: Bools) -> Iterable[Row]:
+    state, index = report.state, np.flatnonzero(chosen)
+    keys = state.layout.segment_keys
+    named = [(keys[s].underlying, keys[s].expiry.isoformat(), STATE_VERSION, report.cycle) for s in index.tolist()]
+    columns = [state.segment[name][index].tolist() for name in STATE.values if name in SEGMENT_STATE]
+    return ((*name, *row) for name, row in zip(named, zip(*columns, strict=True), strict=True))
+
+
+def _state_leg_rows(report: CycleReport, chosen: Bools) -> Iterable[Row]:
+    state, layout = report.state, report.state.layout
+    strikes = layout.strike.astype("<f8", copy=False)
+    arrays = [state.leg[name].astype("<f8", copy=False) for name in STATE_LEGS.values if name in LEG_STATE]
+    for segment in np.flatnonzero(chosen).tolist():
+        key, rows = layout.segment_keys[segment], slice(int(layout.starts[segment]), int(layout.ends[segment]))
+        blobs = (array[rows].tobytes() for array in (strikes, *arrays))
+        yield (key.underlying, key.expiry.isoformat(), STATE_VERSION, report.cycle, *blobs)

@@ -1,0 +1,133 @@
+"""What a file holds of a session that begins: its row, its last cycle, its flow state.
+
+Main entries: `open_session` and `resumed_state`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from sqlite_utils import Database
+
+from optionscanner.errors import HistoryError
+from optionscanner.history.encode import Encoder
+from optionscanner.model.contracts import Layout
+from optionscanner.model.sessions import RunSession
+from optionscanner.model.state import LEG_STATE, SEGMENT_STATE, STATE_VERSION, State
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session as the file holds it."""
+
+    id: int
+    cycles: int
+    """Number of its last cycle."""
+    last_stored_at: float | None
+    """Instant of that cycle, seconds since 1970 UTC."""
+    note: str
+    """Why another stored run of the same day is not continued; "" where there is nothing to say."""
+
+
+def open_session(database: Database, session: RunSession) -> StoredSession:
+    """The stored session that this run continues, else a new row.
+
+    It continues one of the same mode, source, trading date, seed and settings; the code may be newer.
+    """
+    same_day = list(
+        database.query(
+            "SELECT id, settings_version FROM session "
+            "WHERE mode = ? AND source = ? AND trading_date = ? AND seed IS ? ORDER BY id DESC",
+            (session.mode.value, session.source, session.trading_date.isoformat(), session.seed),
+        )
+    )
+    same = [row for row in same_day if row["settings_version"] == session.settings_version]
+    if same:
+        number = int(same[0]["id"])
+        last = next(
+            iter(
+                database.query("SELECT cycle, at FROM cycle WHERE session = ? ORDER BY cycle DESC LIMIT 1", (number,))
+            ),
+            None,
+        )
+        return StoredSession(number, last["cycle"] if last else 0, last["at"] / 1000 if last else None, "")
+    number = next(iter(database.query("SELECT ifnull(max(id), 0) + 1 AS id FROM session")))["id"]
+    database.execute(
+        "INSERT INTO session (id, mode, source, seed, trading_date, settings_version, code_version) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            number,
+            session.mode.value,
+            session.source,
+            session.seed,
+            session.trading_date.isoformat(),
+            session.settings_version,
+            session.code_version,
+        ),
+    )
+    note = ""
+    if same_day:
+        note = (
+            f"settings changed from {same_day[0]['settings_version']} to {session.settings_version} "
+            "since the last run of this day, so a new session begins and the flow state is built afresh"
+        )
+    return StoredSession(number, 0, None, note)
+
+
+def resumed_state(connection: sqlite3.Connection, path: Path, session: int, layout: Layout) -> State | None:
+    """Flow state of the session on `layout`; None where none is stored, or some of it is of another version."""
+    columns = ", ".join(f'"{name}"' for name in SEGMENT_STATE)
+    rows = connection.execute(
+        f"SELECT underlying, expiry, version, {columns} FROM state WHERE session = ?", (session,)
+    ).fetchall()
+    leg_columns = ", ".join(f'"{name}"' for name in LEG_STATE)
+    leg_rows = connection.execute(
+        f"SELECT underlying, expiry, version, strikes, {leg_columns} FROM state_legs WHERE session = ?", (session,)
+    ).fetchall()
+    if not rows or any(row[2] != STATE_VERSION for row in (*rows, *leg_rows)):
+        return None
+    state = State.fresh(layout)
+    position = {(key.underlying, key.expiry): i for i, key in enumerate(layout.segment_keys)}
+    for underlying, expiry, _, *values in rows:
+        segment = position.get((underlying, date.fromisoformat(expiry)))
+        if segment is not None:
+            for name, value in zip(SEGMENT_STATE, values, strict=True):
+                state.segment[name][segment] = np.nan if value is None else value
+    for underlying, expiry, _, strikes, *blobs in leg_rows:
+        segment = position.get((underlying, date.fromisoformat(expiry)))
+        if segment is None:
+            continue
+        listed = np.frombuffer(strikes, dtype="<f8")
+        if any(len(blob) != 2 * len(strikes) for blob in blobs):
+            raise HistoryError(
+                f"history {path}: the state of {underlying} {expiry} is not of {len(listed)} strikes throughout; "
+                "move the file away, and a new one is begun"
+            )
+        rows_now = layout.rows_of(np.full(len(listed), segment), listed)
+        kept = rows_now >= 0
+        for name, blob in zip(LEG_STATE, blobs, strict=True):
+            state.leg[name][rows_now[kept]] = np.frombuffer(blob, dtype="<f8").reshape(-1, 2)[kept]
+    return state
+
+
+def resumed_encoder(connection: sqlite3.Connection, session: int) -> Encoder:
+    """An encoder that knows the last stored row of each underlying and future of the session."""
+    encoder = Encoder()
+    # A bare column beside max() is taken from the row of the maximum: https://www.sqlite.org/lang_select.html
+    for _, name, *row in connection.execute(
+        "SELECT max(at), underlying, spot_paise, open_paise, high_paise, low_paise, previous_close_paise, volume, "
+        "spot_at, fault FROM underlying_quote WHERE session = ? GROUP BY underlying",
+        (session,),
+    ):
+        encoder.underlyings[name] = tuple(row)
+    for _, name, expiry, *row in connection.execute(
+        "SELECT max(at), underlying, expiry, last_paise, bid_paise, ask_paise, bid_quantity, ask_quantity, volume, "
+        "open_interest, price_at FROM future_quote WHERE session = ? GROUP BY underlying, expiry",
+        (session,),
+    ):
+        encoder.futures[name, expiry] = tuple(row)
+    return encoder

@@ -1,0 +1,246 @@
+"""Tables of the history, as text: the fixed ones, and those that follow from declarations in the model.
+
+Main entries: `FIXED_TABLES` and `declared_tables`. Conventions, in every table: instants are INTEGER milliseconds since
+1970 UTC; prices INTEGER paise, in columns that end in ``_paise``; quantities INTEGER units of the underlying; NULL is
+absent, 0 a quoted zero. Prices are rounded to the paisa, the smallest step in which anything is quoted. REAL columns
+keep every bit of a number but the sign of a zero.
+
+The keys begin with (session, instant), so that a cycle is appended at one end of the file instead of touching a page
+for each of 17,000 contracts. Only `observation` stands by chain: through it the changes of one chain are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from optionscanner.model.columns import TableSpec
+from optionscanner.model.state import LEG_STATE, SEGMENT_STATE
+
+SQL_TYPES = {"real": "REAL", "integer": "INTEGER", "text": "TEXT", "time": "INTEGER"}
+
+FIXED_TABLES = """
+CREATE TABLE settings (  -- schema_version, mode
+    key TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE migration (
+    number INTEGER NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE session (  -- one trading day seen through one source under one set of engine parameters
+    id INTEGER NOT NULL PRIMARY KEY,
+    mode TEXT NOT NULL,
+    source TEXT NOT NULL,
+    seed INTEGER,
+    trading_date TEXT NOT NULL,
+    settings_version TEXT NOT NULL,
+    code_version TEXT NOT NULL  -- of the program that began it
+) STRICT;
+
+CREATE TABLE contract (  -- a change of the lot size makes a new row
+    id INTEGER NOT NULL PRIMARY KEY,
+    exchange TEXT NOT NULL,  -- NFO, BFO
+    underlying TEXT NOT NULL,
+    expiry TEXT NOT NULL,
+    strike_paise INTEGER,  -- NULL for a future
+    option_type TEXT NOT NULL,  -- CE, PE, FUT
+    lot_size INTEGER NOT NULL,
+    effective_from TEXT NOT NULL  -- trading date on which this lot size was first seen
+) STRICT;
+CREATE UNIQUE INDEX contract_terms ON contract (
+    underlying, expiry, option_type, ifnull(strike_paise, 0), lot_size, exchange
+);
+
+CREATE TABLE contract_day (  -- what the source says of the previous session; no row where it says nothing
+    session INTEGER NOT NULL,
+    contract INTEGER NOT NULL,
+    previous_open_interest INTEGER,
+    previous_close_paise INTEGER,
+    PRIMARY KEY (session, contract)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cycle (
+    session INTEGER NOT NULL,
+    cycle INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    chains_updated INTEGER NOT NULL,
+    observations INTEGER NOT NULL,  -- polls, accepted and refused
+    refused INTEGER NOT NULL,
+    quotes INTEGER NOT NULL,
+    alerts INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    vix REAL,
+    timings TEXT NOT NULL,  -- JSON, step -> ms
+    PRIMARY KEY (session, cycle)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX cycle_at ON cycle (session, at);
+
+CREATE TABLE observation (  -- one row for each poll of a chain, accepted or refused
+    session INTEGER NOT NULL,
+    underlying TEXT NOT NULL,
+    expiry TEXT NOT NULL,
+    observed_at INTEGER NOT NULL,
+    cycle INTEGER NOT NULL,
+    poll INTEGER NOT NULL,  -- counts within the cycle
+    stamped_at INTEGER,  -- when the market says the quotes were made
+    refused INTEGER NOT NULL,  -- reason code, 0 = accepted
+    refused_words TEXT,
+    rows INTEGER NOT NULL,  -- strikes seen
+    faulty_legs INTEGER NOT NULL,
+    odd_lots REAL,  -- share of legs with open interest that is no multiple of the lot
+    in_picture INTEGER NOT NULL,  -- 1: the quotes stored at observed_at are of this poll; 0: refused, or replaced
+    spot_paise INTEGER,
+    forward REAL,
+    coverage REAL,
+    PRIMARY KEY (session, underlying, expiry, observed_at, cycle, poll)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE quote (  -- a leg, at an observation at which any quoted quantity of it differs from the one before
+    session INTEGER NOT NULL,
+    at INTEGER NOT NULL,  -- observed_at of its observation
+    contract INTEGER NOT NULL,
+    last_paise INTEGER,
+    bid_paise INTEGER,
+    ask_paise INTEGER,
+    bid_quantity INTEGER,
+    ask_quantity INTEGER,
+    volume INTEGER,  -- cumulative for the day
+    open_interest INTEGER,
+    price_at INTEGER,
+    open_interest_at INTEGER,
+    implied_volatility REAL,
+    delta REAL,
+    fault INTEGER NOT NULL,  -- reason code for which a quoted quantity was blanked, 0 = none
+    iv_reason INTEGER NOT NULL,  -- reason code for which there is no volatility or an unreliable one
+    PRIMARY KEY (session, at, contract)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE underlying_quote (  -- where it differs from the one before
+    session INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    underlying TEXT NOT NULL,
+    spot_paise INTEGER,
+    open_paise INTEGER,
+    high_paise INTEGER,
+    low_paise INTEGER,
+    previous_close_paise INTEGER,
+    volume INTEGER,
+    spot_at INTEGER,
+    fault INTEGER NOT NULL,
+    PRIMARY KEY (session, at, underlying)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE future_quote (  -- where it differs from the one before
+    session INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    underlying TEXT NOT NULL,
+    expiry TEXT NOT NULL,
+    last_paise INTEGER,
+    bid_paise INTEGER,
+    ask_paise INTEGER,
+    bid_quantity INTEGER,
+    ask_quantity INTEGER,
+    volume INTEGER,
+    open_interest INTEGER,
+    price_at INTEGER,
+    PRIMARY KEY (session, at, underlying, expiry)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE failure (
+    session INTEGER NOT NULL,
+    cycle INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    component TEXT NOT NULL,  -- engine or sink
+    underlying TEXT,
+    sentence TEXT NOT NULL,
+    PRIMARY KEY (session, cycle, number)
+) STRICT, WITHOUT ROWID;
+"""
+
+QUOTE_COLUMNS = (
+    "last_paise",
+    "bid_paise",
+    "ask_paise",
+    "bid_quantity",
+    "ask_quantity",
+    "volume",
+    "open_interest",
+    "price_at",
+    "open_interest_at",
+    "implied_volatility",
+    "delta",
+    "fault",
+    "iv_reason",
+)
+
+
+@dataclass(frozen=True)
+class DeclaredTable:
+    """A table whose value columns follow from a declaration and may grow with it."""
+
+    name: str
+    keys: Mapping[str, str]
+    """key column -> SQL type; a key that the declaration names too is stored once."""
+    primary: tuple[str, ...]
+    values: Mapping[str, str]
+    """declared column -> SQL type."""
+    without_rowid: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column in order, keys first."""
+        return (*self.keys, *(name for name in self.values if name not in self.keys))
+
+    @property
+    def create_sql(self) -> str:
+        """The statement that makes the table."""
+        lines = [f'"{name}" {kind} NOT NULL' for name, kind in self.keys.items()]
+        lines += [f'"{name}" {kind}' for name, kind in self.values.items() if name not in self.keys]
+        lines.append(f"PRIMARY KEY ({', '.join(self.primary)})")
+        options = "STRICT, WITHOUT ROWID" if self.without_rowid else "STRICT"
+        return f'CREATE TABLE "{self.name}" (\n    ' + ",\n    ".join(lines) + f"\n) {options}"
+
+
+_SESSION = {"session": "INTEGER"}
+_CHAIN = {"underlying": "TEXT", "expiry": "TEXT"}
+
+
+def reading_table(spec: TableSpec) -> DeclaredTable:
+    """The table of a reading; `at` is the instant of its cycle."""
+    values = {column.name: SQL_TYPES[column.kind] for column in spec.columns}
+    if spec.row == "segment":
+        return DeclaredTable(
+            spec.name, {**_SESSION, "at": "INTEGER", **_CHAIN}, ("session", "at", "underlying", "expiry"), values
+        )
+    if spec.row == "underlying":
+        keys = {**_SESSION, "at": "INTEGER", "underlying": "TEXT"}
+        return DeclaredTable(spec.name, keys, ("session", "at", "underlying"), values)
+    keys = {**_SESSION, "cycle": "INTEGER", "number": "INTEGER", "at": "INTEGER"}
+    return DeclaredTable(spec.name, keys, ("session", "cycle", "number"), values)
+
+
+_STATE_KEYS = {**_SESSION, **_CHAIN, "version": "INTEGER", "cycle": "INTEGER"}
+_STATE_PRIMARY = ("session", "underlying", "expiry")
+
+STATE = DeclaredTable("state", _STATE_KEYS, _STATE_PRIMARY, dict.fromkeys(SEGMENT_STATE, "REAL"))
+"""Flow state of a chain: one row, replaced in the transaction of a cycle that touched it."""
+
+STATE_LEGS = DeclaredTable(
+    "state_legs",
+    _STATE_KEYS,
+    _STATE_PRIMARY,
+    dict.fromkeys(("strikes", *LEG_STATE), "BLOB"),
+    # Rows of several kilobytes belong in the leaves of a table with row ids.
+    without_rowid=False,
+)
+"""Flow state of a chain's legs: little-endian float64, n strikes [₹] and n x 2 values (call, put) of each name."""
+
+
+def declared_tables(specs: Iterable[TableSpec]) -> tuple[DeclaredTable, ...]:
+    """Tables that follow from the declared readings and from the state."""
+    return (*(reading_table(spec) for spec in specs), STATE, STATE_LEGS)
