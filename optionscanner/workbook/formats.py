@@ -6,7 +6,7 @@ Quantities (open interest, volume and their changes) follow the units switch; ev
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 import numpy as np
 
@@ -44,53 +44,77 @@ class _Look:
     """Whether a value too wide for its column is drawn smaller instead of as ####."""
 
 
-class Kind(Enum):
+class Kind(StrEnum):
     """What a cell holds, and so how it looks."""
 
-    TEXT = _Look("@", "left")
-    WORD = _Look("@", "center")
-    PRICE = _Look(_INDIAN_PRICE, "right", shrink=True)
-    CHANGE = _Look("+#,##0.00;-#,##0.00;0.00", "right", shrink=True)
-    PERCENT = _Look("+0.00;-0.00;0.00", "right", shrink=True)
-    SHARE = _Look("0.0", "right")
-    VOLATILITY = _Look("0.0", "right")
-    VOLATILITY_CHANGE = _Look("+0.0;-0.0;0.0", "right")
-    DELTA = _Look("0.00", "right")
-    GAMMA = _Look("0.00000", "right", shrink=True)
-    RATIO = _Look("0.00", "right", shrink=True)
-    SCORE = _Look("0", "right")
-    COUNT = _Look("#,##0", "right")
-    STRIKE = _Look("General", "right")
-    QUANTITY = _Look("#,##0.00", "right", shrink=True)
-    QUANTITY_CHANGE = _Look("+#,##0.00;-#,##0.00;0.00", "right", shrink=True)
-    TIME = _Look("hh:mm:ss", "center")
-    DATE = _Look("dd-mmm-yy", "center", shrink=True)
-    DATE_TIME = _Look("dd-mmm-yy hh:mm:ss", "left", shrink=True)
-    DAYS = _Look("[<1]h:mm;0.0", "right")
+    TEXT = "text"
+    WORD = "word"
+    PRICE = "price"
+    CHANGE = "change"
+    PERCENT = "percent"
+    SHARE = "share"
+    VOLATILITY = "volatility"
+    VOLATILITY_CHANGE = "volatility change"
+    DELTA = "delta"
+    GAMMA = "gamma"
+    RATIO = "ratio"
+    SCORE = "score"
+    COUNT = "count"
+    STRIKE = "strike"
+    QUANTITY = "quantity"
+    QUANTITY_CHANGE = "quantity change"
+    TIME = "time"
+    DATE = "date"
+    DATE_TIME = "date and time"
+    DAYS = "days"
     """Days to expiry; on expiry day hours and minutes."""
-    ANY = _Look("General", "left")
+    ANY = "any"
     """A column that holds numbers in one row and words in another."""
 
     @property
     def number_format(self) -> str:
         """Number format as the file holds it."""
-        return self.value.number_format
+        return _LOOKS[self].number_format
 
     @property
     def align(self) -> str:
         """left, center or right."""
-        return self.value.align
+        return _LOOKS[self].align
 
     @property
     def shrink(self) -> bool:
         """Whether a value too wide for its column is drawn smaller."""
-        return self.value.shrink
+        return _LOOKS[self].shrink
 
     @property
     def follows_units(self) -> bool:
         """Whether the units switch changes the values."""
         return self in (Kind.QUANTITY, Kind.QUANTITY_CHANGE)
 
+
+_LOOKS: dict[Kind, _Look] = {
+    Kind.TEXT: _Look("@", "left"),
+    Kind.WORD: _Look("@", "center"),
+    Kind.PRICE: _Look(_INDIAN_PRICE, "right", shrink=True),
+    Kind.CHANGE: _Look("+#,##0.00;-#,##0.00;0.00", "right", shrink=True),
+    Kind.PERCENT: _Look("+0.00;-0.00;0.00", "right", shrink=True),
+    Kind.SHARE: _Look("0.0", "right"),
+    Kind.VOLATILITY: _Look("0.0", "right"),
+    Kind.VOLATILITY_CHANGE: _Look("+0.0;-0.0;0.0", "right"),
+    Kind.DELTA: _Look("0.00", "right"),
+    Kind.GAMMA: _Look("0.00000", "right", shrink=True),
+    Kind.RATIO: _Look("0.00", "right", shrink=True),
+    Kind.SCORE: _Look("0", "right"),
+    Kind.COUNT: _Look("#,##0", "right"),
+    Kind.STRIKE: _Look("General", "right"),
+    Kind.QUANTITY: _Look("#,##0.00", "right", shrink=True),
+    Kind.QUANTITY_CHANGE: _Look("+#,##0.00;-#,##0.00;0.00", "right", shrink=True),
+    Kind.TIME: _Look("hh:mm:ss", "center"),
+    Kind.DATE: _Look("dd-mmm-yy", "center", shrink=True),
+    Kind.DATE_TIME: _Look("dd-mmm-yy hh:mm:ss", "left", shrink=True),
+    Kind.DAYS: _Look("[<1]h:mm;0.0", "right"),
+    Kind.ANY: _Look("General", "left"),
+}
 
 INDIAN_CRORE = r"##\,##\,##\,##0;-##\,##\,##\,##0"
 """Whole numbers from one crore (10,000,000), either sign."""

@@ -62,8 +62,6 @@ class Table:
     column: int
     columns: tuple[Column, ...]
     height: int
-    caption: str = ""
-    """Said at the left of the unit line where the first column has no unit."""
 
     @property
     def units_name(self) -> str:
@@ -220,9 +218,10 @@ class Card:
 
 
 BAND_ROWS = 3
+_TICK_ROW, _TICK_PIXELS = 2, 260
 
 _BAND = (
-    # row, where it would like to begin in pixels, source, style
+    # row, where it would like to begin in pixels, what it shows, style
     (1, 0, "band.mode", "mode"),
     (1, 300, "band.session", "band"),
     (1, 640, "band.title", "title"),
@@ -245,7 +244,9 @@ def band(sheet: str, widths: Sequence[float]) -> Cells:
     cells: list[Value] = []
     for row, wish, source, style in _BAND:
         taken = max((cell.column for cell in cells if cell.row == row), default=0)
-        candidates = range(taken + 1, len(widths) + 1)
-        column = min(candidates, key=lambda c: abs(starts[c - 1] - wish))
+        free = range(taken + 1, len(widths) + 1)
+        # An item needs the room that the one before it takes, as far as the sheet has it.
+        clear = [c for c in free if not taken or row != _TICK_ROW or starts[c - 1] >= starts[taken - 1] + _TICK_PIXELS]
+        column = min(clear or free[-1:], key=lambda c: abs(starts[c - 1] - wish))
         cells.append(Value(row, column, source, Kind.TEXT, style))
     return Cells(f"{sheet}_band", tuple(cells))

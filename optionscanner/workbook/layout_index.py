@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import (
     BAND_ROWS,
@@ -57,8 +59,9 @@ _SCAN = (
     Column("Volume", 9, "activity.volume", Kind.QUANTITY),
     Column("Side", 7, "activity.side", Kind.WORD),
     Column("Dir", 6, "activity.dir", Kind.WORD),
-    Column("Why", 21, "activity.reason", Kind.TEXT),
+    Column("Why", 14, "activity.reason", Kind.TEXT, "Vol/OI events that count"),
 )
+_IGNORED = (*_SCAN[:-1], replace(_SCAN[-1], unit="ignored events"))
 
 _WIDTHS = side_by_side(CHAIN, _SCAN)
 _SCAN_COLUMN = len(CHAIN) + 2
@@ -98,7 +101,7 @@ _CARDS = (
             ("Open", ((0, "day.open", Kind.PRICE),)),
             ("High", ((0, "day.high", Kind.PRICE),)),
             ("Low", ((0, "day.low", Kind.PRICE),)),
-            ("Prev. close", ((0, "day.previous_close", Kind.PRICE),)),
+            ("Prev.", ((0, "day.previous_close", Kind.PRICE),)),
         ),
     ),
     Card(
@@ -137,17 +140,17 @@ _CARDS = (
     Card(
         "Readiness", 18, ((20, ""),),
         (
-            ("TRS", ((0, "readiness.readiness", Kind.SCORE),)),
+            ("TRS", ((0, "readiness.readiness", Kind.ANY),)),
             ("Action", ((0, "readiness.action", Kind.TEXT),)),
             ("Direction", ((0, "readiness.direction", Kind.TEXT),)),
-            ("Structure /40", ((0, "readiness.structure", Kind.SCORE),)),
-            ("Trigger /30", ((0, "readiness.trigger", Kind.SCORE),)),
-            ("Stability /20", ((0, "readiness.stability", Kind.SCORE),)),
-            ("Time /10", ((0, "readiness.time", Kind.SCORE),)),
+            ("Structure", ((0, "readiness.structure", Kind.ANY),)),
+            ("Trigger", ((0, "readiness.trigger", Kind.ANY),)),
+            ("Stability", ((0, "readiness.stability", Kind.ANY),)),
+            ("Time", ((0, "readiness.time", Kind.ANY),)),
         ),
     ),
     Card(
-        "Flow (+ put side adding)", 22, ((25, "last"), (28, "EWMA")),
+        "Flow (+ support)", 22, ((25, "last"), (28, "EWMA")),
         (
             ("Net", ((0, "flow.net_flow", Kind.QUANTITY_CHANGE), (1, "flow.ewma_net", Kind.QUANTITY_CHANGE))),
             ("ATM-weighted", ((0, "flow.atm_flow", Kind.QUANTITY_CHANGE),
@@ -161,13 +164,13 @@ _CARDS = (
         ),
     ),
     Card(
-        "Data", 30, ((31, ""),),
+        "Data", 29, ((31, ""),),
         (
-            ("Price", ((0, "price.price_time", Kind.TIME),)),
-            ("OI", ((0, "price.open_interest_time", Kind.TIME),)),
-            ("Seen %", ((0, "price.coverage", Kind.SHARE),)),
-            ("No IV", ((0, "price.legs_without_iv", Kind.COUNT),)),
-            ("Lot", ((0, "row.lot_size", Kind.COUNT),)),
+            ("Price time", ((0, "price.price_time", Kind.TIME),)),
+            ("OI time", ((0, "price.open_interest_time", Kind.TIME),)),
+            ("Legs seen %", ((0, "price.coverage", Kind.SHARE),)),
+            ("Without IV", ((0, "price.legs_without_iv", Kind.COUNT),)),
+            ("Lot size", ((0, "row.lot_size", Kind.COUNT),)),
             ("Status", ((0, "row.status", Kind.TEXT),)),
         ),
     ),
@@ -178,8 +181,8 @@ def index_sheet(underlying: str) -> Sheet:
     """The sheet of one index."""
     chain = Table(f"{underlying}_chain", _CHAIN_HEADER, 1, CHAIN, CHAIN_ROWS)
     window, whole = chain.last_row + 1, chain.last_row + 2
-    scan = Table(f"{underlying}_scan", _CHAIN_HEADER, _SCAN_COLUMN, _SCAN, _SCAN_ROWS, caption="Vol/OI: counted")
-    ignored = Table(f"{underlying}_ignored", scan.last_row + 2, _SCAN_COLUMN, _SCAN, _IGNORED_ROWS, caption="ignored")
+    scan = Table(f"{underlying}_scan", _CHAIN_HEADER, _SCAN_COLUMN, _SCAN, _SCAN_ROWS)
+    ignored = Table(f"{underlying}_ignored", scan.last_row + 2, _SCAN_COLUMN, _IGNORED, _IGNORED_ROWS)
     full = Table(f"{underlying}_scan_full", whole + 4, 1, _FULL, _FULL_ROWS)
     return Sheet(
         name=underlying,
@@ -196,6 +199,8 @@ def index_sheet(underlying: str) -> Sheet:
         ),
         texts=(
             *(text for card in _CARDS for text in card.texts(_HEAD_ROW)),
+            # Most points of each part of TRS, beside the four of them.
+            *(Text(_HEAD_ROW + 4 + i, 21, f"of {most}", "label") for i, most in enumerate((40, 30, 20, 10))),
             Text(whole + 2, 1, "Volume / OI scan, every event", "caption"),
             Text(whole, _SCAN_COLUMN, "Strike:", "legend"),
             Text(whole, _SCAN_COLUMN + 1, "ATM", "legend-atm"),

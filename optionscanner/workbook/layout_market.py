@@ -12,7 +12,7 @@ STOCK_ROWS = 240
 STOCK_SCAN_ROWS = 200
 
 _SUMMARY = (
-    Column("Underlying", 12, "row.name", Kind.TEXT),
+    Column("Underlying", 13, "row.name", Kind.TEXT),
     Column("Type", 6, "row.kind", Kind.TEXT),
     Column("Spot", 10, "price.spot", Kind.PRICE, "₹"),
     Column("Chg %", 7, "price.spot_change_pct", Kind.PERCENT, "%"),
@@ -20,24 +20,24 @@ _SUMMARY = (
     Column("Action", 14, "readiness.action", Kind.WORD, "TRS band"),
     Column("Direction", 9, "readiness.direction", Kind.WORD),
     Column("Regime", 9, "flow.regime", Kind.WORD, "writer's"),
-    Column("EWMA_ATM", 10, "flow.ewma_atm", Kind.QUANTITY_CHANGE),
-    Column("EWMA_Delta", 11, "flow.ewma_delta", Kind.QUANTITY_CHANGE),
+    Column("EWMA_ATM", 11, "flow.ewma_atm", Kind.QUANTITY_CHANGE),
+    Column("EWMA_Delta", 12, "flow.ewma_delta", Kind.QUANTITY_CHANGE),
     Column("Flow %", 7, "flow.flow_pct", Kind.PERCENT, "%"),
     Column("VolOI", 6, "row.volume_oi", Kind.WORD, "aligned"),
-    Column("Top event", 14, "readiness.top_event", Kind.TEXT, "Vol/OI, B or W"),
+    Column("Top event", 15, "readiness.top_event", Kind.TEXT, "Vol/OI, B or W"),
     Column("PCR", 6, "open_interest.put_call_ratio", Kind.RATIO, "OI"),
     Column("ATM IV", 7, "price.atm_iv", Kind.VOLATILITY, "%"),
     Column("Price time", 9, "price.price_time", Kind.TIME, "IST"),
     Column("OI time", 8, "price.open_interest_time", Kind.TIME, "IST"),
-    Column("Status", 18, "row.status", Kind.TEXT),
+    Column("Status", 16, "row.status", Kind.TEXT),
 )
 
 _ALERTS = (
     Column("Time", 8, "alerts.at", Kind.TIME, "IST"),
-    Column("Underlying", 12, "alerts.underlying", Kind.TEXT),
-    Column("Alert", 14, "alerts.alert", Kind.TEXT),
+    Column("Underlying", 14, "alerts.underlying", Kind.TEXT),
+    Column("Alert", 13, "alerts.alert", Kind.TEXT),
     Column("Dir", 5, "alerts.dir", Kind.WORD),
-    Column("Reason", 36, "alerts.reason", Kind.TEXT, "numbers against limits"),
+    Column("Reason", 25, "alerts.reason", Kind.TEXT, "newest first; numbers against limits"),
 )
 
 _SUMMARY_WIDTHS = side_by_side(_SUMMARY, _ALERTS)
@@ -48,7 +48,7 @@ ALERT_SUMMARY = Sheet(
     widths=_SUMMARY_WIDTHS,
     tables=(
         Table("alert_summary", 5, 1, _SUMMARY, SUMMARY_ROWS),
-        Table("alerts_feed", 5, len(_SUMMARY) + 2, _ALERTS, SUMMARY_ROWS, caption="newest first"),
+        Table("alerts_feed", 5, len(_SUMMARY) + 2, _ALERTS, SUMMARY_ROWS),
     ),
     cells=(band("ALERT_SUMMARY", _SUMMARY_WIDTHS),),
     freeze=(5, 1),
@@ -56,15 +56,15 @@ ALERT_SUMMARY = Sheet(
 
 _STOCKS = (
     Column("Rank", 5, "row.rank", Kind.COUNT),
-    Column("Symbol", 12, "row.name", Kind.TEXT),
+    Column("Symbol", 14, "row.name", Kind.TEXT),
     Column("Spot", 10, "price.spot", Kind.PRICE, "₹"),
     Column("Chg %", 7, "price.spot_change_pct", Kind.PERCENT, "%"),
     Column("TRS", 5, "readiness.readiness", Kind.SCORE, "0-100"),
     Column("Action", 14, "readiness.action", Kind.WORD, "TRS band"),
     Column("Direction", 9, "readiness.direction", Kind.WORD),
     Column("Regime", 9, "flow.regime", Kind.WORD, "writer's"),
-    Column("EWMA_ATM", 10, "flow.ewma_atm", Kind.QUANTITY_CHANGE),
-    Column("EWMA_Delta", 11, "flow.ewma_delta", Kind.QUANTITY_CHANGE),
+    Column("EWMA_ATM", 11, "flow.ewma_atm", Kind.QUANTITY_CHANGE),
+    Column("EWMA_Delta", 12, "flow.ewma_delta", Kind.QUANTITY_CHANGE),
     Column("Flow %", 7, "flow.flow_pct", Kind.PERCENT, "%"),
     Column("VolOI", 6, "row.volume_oi", Kind.WORD, "aligned"),
     Column("PCR", 6, "open_interest.put_call_ratio", Kind.RATIO, "OI"),
@@ -72,18 +72,18 @@ _STOCKS = (
     Column("IV", 6, "price.atm_iv", Kind.VOLATILITY, "ATM %"),
     Column("Price time", 9, "price.price_time", Kind.TIME, "IST"),
     Column("OI time", 8, "price.open_interest_time", Kind.TIME, "IST"),
-    Column("Status", 18, "row.status", Kind.TEXT),
+    Column("Status", 16, "row.status", Kind.TEXT),
 )
 
 _STOCK_SCAN = (
-    Column("Symbol", 12, "activity.underlying", Kind.TEXT),
+    Column("Symbol", 13, "activity.underlying", Kind.TEXT, "Vol/OI scan"),
     Column("Strike", 8, "activity.strike", Kind.STRIKE, "₹"),
     Column("Type", 5, "activity.option_type", Kind.WORD),
     Column("LTP", 8, "activity.last_price", Kind.PRICE, "₹"),
     Column("Vol/OI", 7, "activity.volume_oi_ratio", Kind.RATIO),
     Column("Volume", 9, "activity.volume", Kind.QUANTITY),
     Column("OI", 9, "activity.open_interest", Kind.QUANTITY),
-    Column("Signal", 13, "activity.signal", Kind.TEXT),
+    Column("Signal", 13, "activity.signal", Kind.WORD),
     # Beyond one screen from here on.
     Column("Direction", 9, "activity.direction", Kind.WORD),
     Column("Expiry", 10, "activity.expiry", Kind.DATE),
@@ -96,7 +96,7 @@ _STOCK_SCAN = (
 )
 
 _STOCKS_MORE = (
-    Column("Symbol", 12, "row.name", Kind.TEXT),
+    Column("Symbol", 14, "row.name", Kind.TEXT, "same order"),
     Column("Lot", 8, "row.lot_size", Kind.COUNT, "units"),
     Column("Expiry", 10, "row.expiry", Kind.DATE),
     Column("Days", 6, "row.days", Kind.DAYS, "left"),
@@ -121,8 +121,8 @@ STOCKS_GROUPED = Sheet(
     widths=_STOCK_WIDTHS,
     tables=(
         Table("stocks", 5, 1, _STOCKS, STOCK_ROWS),
-        Table("stocks_scan", 5, _SCAN_COLUMN, _STOCK_SCAN, STOCK_SCAN_ROWS, caption="volume / OI scan"),
-        Table("stocks_more", 5, _SCAN_COLUMN + len(_STOCK_SCAN) + 1, _STOCKS_MORE, STOCK_ROWS, caption="same order"),
+        Table("stocks_scan", 5, _SCAN_COLUMN, _STOCK_SCAN, STOCK_SCAN_ROWS),
+        Table("stocks_more", 5, _SCAN_COLUMN + len(_STOCK_SCAN) + 1, _STOCKS_MORE, STOCK_ROWS),
     ),
     cells=(band("STOCKS_GROUPED", _STOCK_WIDTHS[:_ON_SCREEN]),),
     freeze=(5, 2),

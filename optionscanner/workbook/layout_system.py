@@ -12,9 +12,9 @@ WORST_ROWS = 10
 EVENT_ROWS = 60
 
 _HEALTH = (
-    Column("Item", 26, "health.item", Kind.TEXT),
+    Column("Item", 34, "health.item", Kind.TEXT),
     Column("Value", 22, "health.value", Kind.ANY),
-    Column("Limit", 16, "health.limit", Kind.TEXT),
+    Column("Limit", 18, "health.limit", Kind.TEXT),
     Column("State", 9, "health.state", Kind.WORD),
     Column("Since", 10, "health.since", Kind.TIME, "IST"),
     # Narrow columns under one long text, so that the band above has places to begin.
@@ -27,8 +27,8 @@ _GROUPS = (
     Column("Group", 13, "group.name", Kind.TEXT),
     Column("Names", 8, "group.names", Kind.COUNT),
     Column("Fresh", 8, "group.fresh", Kind.COUNT),
-    Column("Late", 8, "group.late", Kind.COUNT, "> 2 refreshes"),
-    Column("Stale", 8, "group.stale", Kind.COUNT, "> 3 refreshes"),
+    Column("Late", 8, "group.late", Kind.COUNT, "> 2 refr."),
+    Column("Stale", 8, "group.stale", Kind.COUNT, "> 3 refr."),
     Column("Withheld", 9, "group.withheld", Kind.COUNT),
     Column("OI steps", 9, "group.steps", Kind.COUNT, "today"),
     Column("Refresh", 9, "group.refresh", Kind.COUNT, "s, promised"),
@@ -46,10 +46,10 @@ _WORST = (
 )
 
 _EVENTS = (
-    Column("Where", 26, "event.where", Kind.TEXT),
-    Column("Time", 22, "event.at", Kind.TIME, "IST"),
-    Column("Times", 16, "event.times", Kind.COUNT),
-    Column("What", 9, "event.what", Kind.TEXT),
+    Column("Where", 34, "event.where", Kind.TEXT),
+    Column("Times", 22, "event.times", Kind.COUNT),
+    Column("Time", 18, "event.at", Kind.TIME, "IST"),
+    Column("What", 9, "event.what", Kind.TEXT, "newest first"),
     spacer(10),
     spacer(20),
     spacer(20),
@@ -70,7 +70,7 @@ SYSTEM_HEALTH = Sheet(
         Table("health", 5, 1, _HEALTH, HEALTH_ROWS),
         Table("completeness", 5, _RIGHT, _GROUPS, GROUP_ROWS),
         Table("worst_names", 11, _RIGHT, _WORST, WORST_ROWS),
-        Table("events", 26, 1, _EVENTS, EVENT_ROWS, caption="events, newest first"),
+        Table("events", 26, 1, _EVENTS, EVENT_ROWS),
     ),
     cells=(band("SYSTEM_HEALTH", _HEALTH_WIDTHS),),
     freeze=(3, 0),
@@ -152,7 +152,7 @@ NAMES = Sheet(
         *(Text(_NAMES_HEADER, column, header, "header")
           for column, header in enumerate(("Name", "Value", "Unit", "Clock", "Meaning"), 1)),
         *(Text(_NAMES_HEADER, column, "", "header") for column in range(6, len(_NAMES_WIDTHS) + 1)),
-        *(Text(_NAMES_HEADER + 1 + i, column, text, "text")
+        *(Text(_NAMES_HEADER + 1 + i, column, text, "text" if column == 1 else "text-after")
           for i, cell in enumerate(_NAMED)
           for column, text in ((1, cell.name), (3, cell.unit), (4, cell.clock), (5, cell.meaning))),
     ),

@@ -51,11 +51,12 @@ STYLES: dict[str, Look] = {
     "band": {"bg_color": BAND},
     "tick": {"bold": True, "bg_color": BAND},
     "note": {"font_color": "#52606D", "bg_color": BAND, "bottom": 1, "bottom_color": STRONG_LINE},
-    "card": {"bold": True, "bg_color": HEADER, "font_color": INK},
+    "card": {"bold": True, "bg_color": HEADER, "font_color": INK, "indent": 1},
     "card-head": {"bg_color": HEADER, "font_color": MUTED, "align": "right", "font_size": 9},
-    "label": {"font_color": "#52606D"},
+    "label": {"font_color": "#52606D", "indent": 1},
     "caption": {"bold": True, "font_color": "#52606D"},
     "text": {"bottom": 1, "bottom_color": LINE},
+    "text-after": {"bottom": 1, "bottom_color": LINE, "indent": 1},
     "units": {"font_color": MUTED, "font_size": 9, "num_format": "@"},
     "legend": {"font_color": MUTED, "font_size": 9, "align": "right"},
     "legend-atm": {"bold": True, "font_size": 9, "align": "center", "top": 1, "bottom": 1},
@@ -80,19 +81,25 @@ def style(name: str) -> Look:
     return {**BASE, **STYLES[name]}
 
 
-def header(kind: Kind, role: Role) -> Look:
-    """Look of a header cell above a column."""
-    return {**BASE, **STYLES["header"], "align": kind.align, **_HEADER_BY_ROLE[role]}
+def header(kind: Kind, role: Role, *, first: bool) -> Look:
+    """Look of a header cell above a column; `first` of its table."""
+    return {**BASE, **STYLES["header"], **_aligned(kind, first=first), **_HEADER_BY_ROLE[role]}
 
 
-def unit(kind: Kind, role: Role) -> Look:
+def unit(kind: Kind, role: Role, *, first: bool) -> Look:
     """Look of the unit line above a header."""
-    return {**BASE, **STYLES["units"], "align": "center" if role is Role.STRIKE else kind.align}
+    look = {**BASE, **STYLES["units"], **_aligned(kind, first=first)}
+    return look | {"align": "center"} if role is Role.STRIKE else look
 
 
-def body(kind: Kind, role: Role = Role.PLAIN) -> Look:
+def _aligned(kind: Kind, *, first: bool) -> Look:
+    """Text keeps a distance from the number on its left."""
+    return {"align": kind.align} | ({"indent": 1} if kind is Kind.TEXT and not first else {})
+
+
+def body(kind: Kind, role: Role = Role.PLAIN, *, first: bool = True) -> Look:
     """Look of a value in a table."""
-    look = {**value(kind), "bottom": 1, "bottom_color": LINE}
+    look = {**value(kind), **_aligned(kind, first=first), "bottom": 1, "bottom_color": LINE}
     if role is Role.STRIKE:
         look |= {"align": "center", "bold": True, "left": 1, "right": 1, "left_color": LINE, "right_color": LINE}
     return look

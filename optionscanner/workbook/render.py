@@ -17,12 +17,14 @@ from optionscanner.model.reports import CycleReport
 from optionscanner.workbook.grid import Sheet
 from optionscanner.workbook.layout import SHEETS
 from optionscanner.workbook.layout_index import INDICES
-from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED, SUMMARY_ROWS
+from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
 from optionscanner.workbook.render_cells import INDIA
 from optionscanner.workbook.render_index import events, index_blocks
 from optionscanner.workbook.render_order import Order, next_order
 from optionscanner.workbook.render_system import band, health_blocks, named_cells
 from optionscanner.workbook.render_view import ShowSettings, View
+
+__all__ = ["Renderer", "ShowSettings", "render"]
 
 _RANKED = frozenset({"alert_summary", "stocks", "stocks_more"})
 
@@ -55,7 +57,7 @@ def render(
 
 
 @dataclass
-class SheetRenderer:
+class Renderer:
     """`render` with the held order carried from frame to frame; what the cycle is given."""
 
     settings: ShowSettings = field(default_factory=ShowSettings)
@@ -71,7 +73,9 @@ class SheetRenderer:
 
 def _summary_blocks(view: View, stocks: list[int]) -> list[Block]:
     table, feed = ALERT_SUMMARY.table("alert_summary"), ALERT_SUMMARY.table("alerts_feed")
-    rows = view.rows(table.fields, [*view.indices, *stocks[: SUMMARY_ROWS - len(INDICES)]])
+    watched = set(view.settings.watchlist)
+    ordered = sorted(stocks, key=lambda i: view.names[i] not in watched)
+    rows = view.rows(table.fields, [*view.indices, *ordered[: view.settings.summary_stocks]])
     # An index that the source does not have keeps its row and its name, with the reason in its status.
     named = [(name, *row[1:]) for name, row in zip(INDICES, rows, strict=False)]
     alerts = view.report.recent_alerts if view.report.recent_alerts is not None else view.report.alerts
@@ -104,8 +108,4 @@ def _stock_blocks(view: View, stocks: list[int]) -> list[Block]:
 
 
 def _unit_lines(view: View, sheet: Sheet) -> list[Block]:
-    made = []
-    for table in sheet.tables:
-        line = view.unit_line(table.fields)
-        made.append(Block(table.units_name, ((line[0] or table.caption or None, *line[1:]),)))
-    return made
+    return [Block(table.units_name, (view.unit_line(table.fields),)) for table in sheet.tables]

@@ -10,7 +10,6 @@ from optionscanner.model.contracts import CALL, PUT, Floats
 from optionscanner.model.frame import Block, Cell
 from optionscanner.model.readings import Reading
 from optionscanner.workbook.grid import Column, Sheet, Table
-from optionscanner.workbook.layout_index import CHAIN_ROWS, CHAIN_SIDE
 from optionscanner.workbook.render_view import View, event_cells, shown
 
 _SUMMED = ("open_interest", "change_in_open_interest", "open_interest_flow", "volume")
@@ -29,23 +28,19 @@ def index_blocks(view: View, sheet: Sheet) -> list[Block]:
     else:
         made += _chain_blocks(view, chain, int(view.front[u]), window, whole)
     made += scan_blocks(view, sheet, underlying)
-    made += [Block(table.units_name, (_units(view, table),)) for table in sheet.tables]
+    made += [Block(table.units_name, (view.unit_line(table.fields),)) for table in sheet.tables]
     return made
-
-
-def _units(view: View, table: Table) -> tuple[Cell, ...]:
-    line = view.unit_line(table.fields)
-    return (line[0] or table.caption or None, *line[1:])
 
 
 def _chain_blocks(view: View, chain: Table, segment: int, window: str, whole: str) -> list[Block]:
     layout = view.layout
     start, end = int(layout.starts[segment]), int(layout.ends[segment])
     # At the ladder's edge the window slides inward, so that it stays full where the ladder is long enough.
-    atm = int(view.report.pricing.atm_row[segment])
-    first = min(max((atm if atm >= 0 else (start + end) // 2) - CHAIN_SIDE, start), max(end - CHAIN_ROWS, start))
+    atm, side = int(view.report.pricing.atm_row[segment]), view.settings.strikes
+    count = 2 * side + 1
+    first = min(max((atm if atm >= 0 else (start + end) // 2) - side, start), max(end - count, start))
     columns = _ladder(view, segment, slice(start, end))
-    part = slice(first - start, min(first + CHAIN_ROWS, end) - start)
+    part = slice(first - start, min(first + count, end) - start)
     lot = float(layout.segment_lot_size[segment])
 
     def cells(column: Column, values: Floats) -> list[Cell]:

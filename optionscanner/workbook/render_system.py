@@ -121,14 +121,11 @@ def health_blocks(view: View) -> list[Block]:
         (plain(h.item), clean(h.value), plain(h.limit), plain(h.state), _instant(h.since), plain(h.what_to_do))
         for h in report.health
     )
-    log = tuple((plain(e.where), _instant(e.at), float(e.times), plain(e.what), plain(e.action)) for e in report.events)
+    log = tuple((plain(e.where), float(e.times), _instant(e.at), plain(e.what), plain(e.action)) for e in report.events)
     made = {"health": items, "completeness": _groups(view), "worst_names": _worst(view), "events": log}
     # What does not fit is named rather than cut off without a word; the file keeps room for 60 events.
     blocks = [Block(name, rows[: SYSTEM_HEALTH.table(name).height]) for name, rows in made.items()]
-    for table in SYSTEM_HEALTH.tables:
-        line = view.unit_line(table.fields)
-        blocks.append(Block(table.units_name, ((line[0] or table.caption or None, *line[1:]),)))
-    return blocks
+    return [*blocks, *(Block(t.units_name, (view.unit_line(t.fields),)) for t in SYSTEM_HEALTH.tables)]
 
 
 def _instant(at: float) -> Cell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ from optionscanner.model.reports import CycleReport
 from optionscanner.model.settings import StaleSettings
 from optionscanner.workbook.formats import Kind, Units
 from optionscanner.workbook.grid import Column
-from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.layout_index import CHAIN_SIDE, INDICES
+from optionscanner.workbook.layout_market import SUMMARY_ROWS
 from optionscanner.workbook.render_cells import clean_text, numbers, serial_date, texts, times
 from optionscanner.workbook.render_order import ranked
 
@@ -31,16 +32,58 @@ _DAYS_A_YEAR = 365.0
 _PER_CENT = (Kind.VOLATILITY, Kind.VOLATILITY_CHANGE, Kind.SHARE)
 
 
+class WorkbookSection(Protocol):
+    """The user's settings of the workbook, as the configuration holds them."""
+
+    @property
+    def units(self) -> str:
+        """LAKH, CONTRACTS or UNITS."""
+
+    @property
+    def strikes(self) -> int:
+        """Strikes shown on each side of ATM."""
+
+    @property
+    def summary_stocks(self) -> int:
+        """Stocks on ALERT_SUMMARY."""
+
+    @property
+    def resort_s(self) -> float:
+        """Seconds between two sorts of a ranked table."""
+
+    @property
+    def watchlist(self) -> Sequence[str]:
+        """Names that ALERT_SUMMARY shows first."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShowSettings:
     """What the user chose to see."""
 
     units: Units = Units.LAKH
+    strikes: int = CHAIN_SIDE
+    """Strikes shown on each side of ATM, at most what the sheet has room for."""
+    summary_stocks: int = SUMMARY_ROWS - len(INDICES)
+    """Stocks on ALERT_SUMMARY, at most what one screen has room for."""
     resort: float = 180.0
     """Seconds of the session's clock between two sorts of a ranked table."""
+    watchlist: tuple[str, ...] = ()
+    """Stocks that ALERT_SUMMARY shows before the others."""
     front: str = "file only"
     """State of the spreadsheet front, as the band says it."""
     stale: StaleSettings = field(default_factory=StaleSettings)
+
+    @classmethod
+    def of(cls, section: WorkbookSection, stale: StaleSettings | None = None) -> ShowSettings:
+        """Settings from the configuration's workbook section, and the engines' idea of stale."""
+        return cls(
+            units=Units(section.units),
+            strikes=min(section.strikes, CHAIN_SIDE),
+            summary_stocks=min(section.summary_stocks, SUMMARY_ROWS - len(INDICES)),
+            resort=section.resort_s,
+            watchlist=tuple(section.watchlist),
+            stale=stale or StaleSettings(),
+        )
 
 
 def shown(kind: Kind, values: Values, units: Units, lot_size: Floats | float) -> list[Cell]:

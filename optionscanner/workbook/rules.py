@@ -91,8 +91,6 @@ def _ladder(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     middle = chain.column_of("chain.strike")
     strike = f"${column_letters(middle)}{first}"
     known = f"ISNUMBER({strike})"
-    left = f"{_ref(first, chain.column)}:{_ref(last, middle - 1)}"
-    right = f"{_ref(first, middle + 1)}:{_ref(last, chain.column + len(chain.columns) - 1)}"
     strikes = _range(chain, "chain.strike")
 
     def name(suffix: str) -> str:
@@ -106,6 +104,9 @@ def _ladder(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
         _when(worksheet, strikes, f"AND({known},{strike}={name(suffix)})", add({"bg_color": fill, "font_color": ink}))
     atm = add({"bold": True, "top": 1, "bottom": 1, "border_color": looks.INK})
     _when(worksheet, _range(chain), f"AND({known},{strike}={name('ATM')})", atm)
+    # Not on open interest: LibreOffice draws either a fill or a bar.
+    left = f"{_ref(first, chain.column + 1)}:{_ref(last, middle - 1)}"
+    right = f"{_ref(first, middle + 1)}:{_ref(last, chain.column + len(chain.columns) - 2)}"
     tint = add({"bg_color": looks.IN_THE_MONEY})
     _when(worksheet, left, f"AND({known},{strike}<{name('ATM')})", tint)
     _when(worksheet, right, f"AND({known},{strike}>{name('ATM')})", tint)

@@ -94,12 +94,13 @@ class _Builder:
     def _table(self, sheet: Sheet, table: Table, worksheet: Any) -> None:
         for offset, column in enumerate(table.columns):
             at = table.column + offset - 1
-            unit = looks.unit(column.kind, column.role)
+            first = offset == 0
+            unit = looks.unit(column.kind, column.role, first=first)
             worksheet.write_blank(table.row - 2, at, None, self._format(unit))
-            header = self._format(looks.header(column.kind, column.role))
+            header = self._format(looks.header(column.kind, column.role, first=first))
             # An empty text, unlike a blank, would stop the words beside it from running on.
             worksheet.write(table.row - 1, at, column.header or None, header)
-            body = self._format(looks.body(column.kind, column.role))
+            body = self._format(looks.body(column.kind, column.role, first=first))
             for row in range(table.row, table.last_row):
                 worksheet.write_blank(row, at, None, body)
             for line in sheet.lines:
@@ -147,6 +148,10 @@ class _Builder:
         worksheet.set_paper(9)
         worksheet.set_margins(left=0.3, right=0.3, top=0.4, bottom=0.5)
         worksheet.fit_to_pages(1, 0)
+        if sheet.screen[1]:
+            # What lies beyond the screen would make the rest too small to read on paper.
+            last = max(table.last_row for table in sheet.tables)
+            worksheet.print_area(0, 0, last - 1, sheet.screen[1] - 1)
         worksheet.repeat_rows(0, max(sheet.freeze[0], BAND_ROWS) - 1)
         worksheet.set_footer("&L&8OptionScanner &A&R&8&P / &N")
 
