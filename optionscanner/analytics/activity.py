@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from optionscanner.analytics import segments
+from optionscanner.analytics.flow import has_begun
 from optionscanner.analytics.price import usable_chains
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import ACTIVITY
@@ -37,13 +38,13 @@ def activity(chains: Chains, pricing: Pricing, state: State, settings: EngineSet
     pressed = pressing_side(state.leg["price_change"][leg], state.leg["iv_change"][leg], dead_band=rules.iv_dead_band)
     # Buying calls and writing puts are bullish, writing calls and buying puts bearish.
     direction = pressed * np.where(side == CALL, 1, -1)
-    regime = np.where(state.segment["steps"] > 0, np.nan_to_num(state.segment["regime"]), 0.0)[segment]
+    regime = np.where(has_begun(state), np.nan_to_num(state.segment["regime"]), 0.0)[segment]
     reason = _reasons(chains, state, segment=segment, leg=leg, direction=direction, regime=regime)
     aligned = reason == Reason.OK
-    offset = row - pricing.atm_row[segment]
-    near = (np.abs(offset) <= rules.near_strikes) & (pricing.atm_row[segment] >= 0)
-    score = 0.4 * percentile[leg] + 40.0 * aligned + 20.0 * near
-    order = np.lexsort((side, row, -ratio[leg], -score))[: rules.shown]
+    offset = segments.strike_offset(layout, chains.listed, pricing.atm_row)[row]
+    near = np.abs(offset) <= rules.near_strikes
+    score = 0.4 * np.nan_to_num(percentile[leg]) + 40.0 * aligned + 20.0 * near
+    order = _kept(np.lexsort((side, row, -ratio[leg], -score, ~aligned)), segment, aligned, rules.shown)
     rank = np.arange(1, len(order) + 1, dtype=float)
 
     owner = layout.segment_underlying[segment]
@@ -64,7 +65,7 @@ def activity(chains: Chains, pricing: Pricing, state: State, settings: EngineSet
         "delta": pricing.delta[leg],
         "gamma": pricing.gamma[leg],
         "distance_pct": (layout.strike[row] / reference - 1.0) * 100.0,
-        "strike_offset": offset.astype(float),
+        "strike_offset": offset,
         "side": _texts(pressed, SIDES),
         "direction": _texts(direction, _DIRECTIONS),
         "aligned": aligned.astype(float),
@@ -121,10 +122,23 @@ def _is_event(
         return np.asarray(
             usable
             & (ratio > least[:, None])
-            & (percentile >= rules.percentile)
+            & ((percentile >= rules.percentile) | (rules.percentile <= 0))
             & (chains.legs.volume >= rules.min_contracts * lot)
             & (pricing.price >= rules.min_premium)
         )
+
+
+def _kept(order: Ints, segment: Ints, aligned: Bools, shown: int) -> Ints:
+    """The first `shown` of the ranking `order`, and beyond them the best aligned event of each chain.
+
+    With it a chain's trigger never depends on how many events other chains have.
+    """
+    ranked = order[aligned[order]]
+    _, best = np.unique(segment[ranked], return_index=True)
+    keep = np.zeros(len(order), dtype=bool)
+    keep[order[:shown]] = True
+    keep[ranked[best]] = True
+    return order[keep[order]]
 
 
 def _reasons(

@@ -24,6 +24,7 @@ def alerts(chains: Chains, state: State, readiness: Reading, settings: EngineSet
     cooled = ~(chains.as_of - told["readiness_alerted_at"] < settings.alerts.cool_down)
     rises = known & (score >= limits.aggressive) & (armed == 1) & cooled
     armed = np.where(rises, 0.0, np.where(known & (score < settings.alerts.rearm_below), 1.0, armed))
+    armed = np.where(known, armed, told["readiness_armed"])
 
     flips = np.nan_to_num(told["flips"])
     flipped = chains.updated & (flips > np.nan_to_num(told["flip_alerted"]))

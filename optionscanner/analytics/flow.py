@@ -28,7 +28,8 @@ def flow(chains: Chains, pricing: Pricing, state: State, settings: EngineSetting
     """State after this observation, and the reading; one row per (underlying, expiry).
 
     A chain steps when open interest of a leg differs from the last step, at least `min_step` seconds after it, and a
-    forward is known. Its first observation, and one after a gap, only set the base.
+    forward is known. Its first observation, and the first one `reset_gap` seconds after the last step, only set the
+    base. A leg that is new at a step begins with it.
     """
     layout, legs, parameters = chains.layout, chains.legs, settings.flow
     old = state.segment
@@ -52,15 +53,15 @@ def flow(chains: Chains, pricing: Pricing, state: State, settings: EngineSetting
     share = 100.0 * new["ewma_atm"] / np.where(weighted > 0, weighted, np.nan)
     new["flow_pct"] = np.where(step, share, np.where(rebase, np.nan, old["flow_pct"]))
     new["stepped_at"] = np.where(step | rebase, chains.stamped_at, old["stepped_at"])
-    new["steps"] = np.nan_to_num(old["steps"]) + step
+    new["steps"] = np.where(step | rebase, np.nan_to_num(old["steps"]) + step, old["steps"])
     new |= _regime(
         old, new["flow_pct"], step=step, rebase=rebase, stamped_at=chains.stamped_at, parameters=parameters
     )
 
-    stepped = (step | rebase)[layout.row_segment][:, None]
+    based_now = (step | rebase)[layout.row_segment][:, None]
     moved = step[layout.row_segment][:, None]
-    state = state.updated(segment=new, leg=_leg_values(state, chains, pricing, stepped=stepped, moved=moved))
-    state = replace(state, touched=chains.updated.copy(), stepped=step | rebase)
+    state = state.updated(segment=new, leg=_leg_values(state, chains, pricing, based=based_now, moved=moved))
+    state = replace(state, touched=chains.updated.copy(), stepped=state.stepped | step | rebase)
     return state, _reading(state, has_interest=segments.any_row(layout, np.isfinite(legs.open_interest)))
 
 
@@ -75,13 +76,12 @@ def atm_weights(chains: Chains, pricing: Pricing, parameters: FlowSettings) -> F
 def flow_sums(chains: Chains, pricing: Pricing, change: Floats, weight: Floats) -> dict[str, Floats]:
     """(S,) net, ATM-weighted and delta-weighted flow [units] of the change (R, 2) in open interest.
 
-    net = sum(dP - dC); atm = sum w_K (dP - dC); delta = sum(|delta_P| dP - delta_C dC). A leg without a delta, which
-    has not traded today, takes no part in the third.
+    net = sum(dP - dC); atm = sum w_K (dP - dC); delta = sum(|delta_P| dP - delta_C dC).
     """
     layout = chains.layout
     known = np.nan_to_num(change)
     net = known[:, PUT] - known[:, CALL]
-    by_delta = np.nan_to_num(np.abs(pricing.delta)) * known
+    by_delta = np.nan_to_num(delta_sizes(chains, pricing)) * known
     return {
         "net_flow": segments.total(layout, net),
         "atm_flow": segments.total(layout, weight * net),
@@ -89,8 +89,30 @@ def flow_sums(chains: Chains, pricing: Pricing, change: Floats, weight: Floats) 
     }
 
 
+def delta_sizes(chains: Chains, pricing: Pricing) -> Floats:
+    """(R, 2) size of each leg's delta, 0-1; where there is no volatility, that of the intrinsic value.
+
+    Without it a deep leg, whose price says nothing about volatility, would weigh nothing where it ought to weigh 1.
+    """
+    layout = chains.layout
+    discount = np.exp(-pricing.rate * pricing.time_to_expiry)[layout.row_segment]
+    above = np.sign(pricing.forward[layout.row_segment] - layout.strike)
+    intrinsic = 0.5 * discount[:, None] * (1.0 + np.stack([above, -above], axis=1))
+    return np.where(np.isfinite(pricing.delta), np.abs(pricing.delta), intrinsic)
+
+
+def beyond(flow_pct: Floats, parameters: FlowSettings) -> Floats:
+    """1 or -1 where flow_pct lies beyond the dead band, 0 within it, on its edge or without a flow."""
+    return np.where(np.abs(flow_pct) > parameters.dead_band_pct, np.sign(flow_pct), 0.0)
+
+
+def has_begun(state: State) -> Bools:
+    """(S,) chains that have taken a step since they were last given a base: before it nothing is known of the flow."""
+    return np.isfinite(state.segment["ewma_net"])
+
+
 def _leg_values(
-    state: State, chains: Chains, pricing: Pricing, *, stepped: Bools, moved: Bools
+    state: State, chains: Chains, pricing: Pricing, *, based: Bools, moved: Bools
 ) -> dict[str, Floats]:
     """(R, 2) base values for the next step, and what changed over the one just taken."""
     old = state.leg
@@ -100,8 +122,8 @@ def _leg_values(
         ("base_price", "price_change", pricing.price),
         ("base_iv", "iv_change", pricing.implied_volatility),
     ):
-        values[change] = np.where(moved, now - old[base], np.where(stepped, np.nan, old[change]))
-        values[base] = np.where(stepped & np.isfinite(now), now, old[base])
+        values[change] = np.where(moved, now - old[base], np.where(based, np.nan, old[change]))
+        values[base] = np.where(based & np.isfinite(now), now, old[base])
     return values
 
 
@@ -117,32 +139,33 @@ def _regime(
     """Confirmed regime, its candidate, and flips, after this observation.
 
     A sign beyond the dead band becomes the regime when two observations in a row show it. A change between bullish
-    and bearish, also by way of neutral, is a flip; every other observation forgives one.
+    and bearish, also by way of neutral, is a flip. An observation that neither makes a flip nor speaks for one, by a
+    sign against the last directed regime, is stable and forgives one: forgiven by the observation that proposes the
+    next flip, flips could never add up.
     """
-    before = {n: np.nan_to_num(v) for n, v in old.items()}
-    sign = np.where(np.abs(flow_pct) > parameters.dead_band_pct, np.sign(flow_pct), 0.0)
+    before = {n: np.nan_to_num(old[n]) for n in ("regime", "directed", "flips", "unforgiven_flips")}
+    sign = beyond(flow_pct, parameters)
     confirmed = step & (sign != before["regime"]) & (sign == old["candidate"])
     regime = np.where(confirmed, sign, before["regime"])
     flipped = confirmed & (sign != 0) & (before["directed"] != 0) & (sign != before["directed"])
-    forgiven = np.maximum(before["unforgiven_flips"] - 1, 0)
+    against = (sign != 0) & (sign == -before["directed"])
+    stable = step & ~flipped & ~against
+    unforgiven = np.maximum(before["unforgiven_flips"] + flipped - stable, 0)
     after = {
-        "regime": regime,
-        "regime_since": np.where(confirmed, stamped_at, old["regime_since"]),
-        "candidate": np.where(step, sign, old["candidate"]),
+        "regime": np.where(rebase, 0.0, regime),
+        "regime_since": np.where(confirmed, stamped_at, np.where(rebase, np.nan, old["regime_since"])),
+        "candidate": np.where(step, sign, np.where(rebase, np.nan, old["candidate"])),
         "directed": np.where(confirmed & (sign != 0), sign, before["directed"]),
         "flips": before["flips"] + flipped,
-        "unforgiven_flips": np.where(
-            flipped, before["unforgiven_flips"] + 1, np.where(step, forgiven, before["unforgiven_flips"])
-        ),
+        "unforgiven_flips": unforgiven,
     }
-    after["regime"] = np.where(rebase, 0.0, after["regime"])
-    after["candidate"] = np.where(rebase, np.nan, after["candidate"])
-    return after
+    # Chains without a new observation keep their row to the bit.
+    return {name: np.where(step | rebase, values, old[name]) for name, values in after.items()}
 
 
 def _reading(state: State, *, has_interest: Bools) -> Reading:
     values = state.segment
-    begun = values["steps"] > 0
+    begun = has_begun(state)
     regime = np.where(begun, values["regime"], np.nan)
     texts = np.select([regime == 1, regime == -1, regime == 0], [REGIMES[1], REGIMES[-1], REGIMES[0]], "")
     status = np.where(

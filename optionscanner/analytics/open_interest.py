@@ -5,12 +5,14 @@ Whole-chain numbers are blank below the minimum coverage: a ratio over half a ch
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from optionscanner.analytics import segments
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import OPEN_INTEREST
-from optionscanner.model.contracts import CALL, PUT, Bools, Floats, Layout
+from optionscanner.model.contracts import CALL, PUT, Floats, Layout
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -26,14 +28,16 @@ def open_interest(
     """State with each leg's first open interest of the day, and the reading; one row per (underlying, expiry)."""
     layout, legs = chains.layout, chains.legs
     first = state.leg["first_open_interest"]
-    seen = chains.updated[layout.row_segment][:, None] & np.isnan(first)
+    seen = chains.updated[layout.row_segment][:, None] & np.isnan(first) & np.isfinite(legs.open_interest)
     state = state.updated(leg={"first_open_interest": np.where(seen, legs.open_interest, first)})
+    state = replace(state, touched=chains.updated.copy(), stepped=state.stepped | segments.any_row(layout, seen))
 
     interest = _chain_sum(layout, legs.open_interest)
     volume = _chain_sum(layout, legs.volume)
-    added = _chain_sum(layout, legs.open_interest - chains.day.previous_open_interest)
+    added = added_today(chains, interest, settings.open_interest.min_coverage)
     since_first = _chain_sum(layout, legs.open_interest - state.leg["first_open_interest"])
-    near = window(layout, pricing, settings.open_interest.window)
+    offset = segments.strike_offset(layout, chains.listed, pricing.atm_row)
+    near = np.abs(offset) <= settings.open_interest.window
     in_window = _chain_sum(layout, np.where(near[:, None], legs.open_interest, np.nan))
     ratio = put_call_ratio(interest)
     pain = max_pain(layout, legs.open_interest, pricing.reference)
@@ -69,6 +73,18 @@ def _chain_sum(layout: Layout, values: Floats) -> Floats:
     return np.where(known, segments.total(layout, values), np.nan)
 
 
+def added_today(chains: Chains, interest: Floats, least_share: float) -> Floats:
+    """(S, 2) change of open interest against the previous close [units], over legs that have one.
+
+    NaN where those legs hold less than `least_share` of the side's open interest `interest` (S, 2): a change over part
+    of the chain is another number.
+    """
+    layout, now, before = chains.layout, chains.legs.open_interest, chains.day.previous_open_interest
+    known = segments.total(layout, np.where(np.isfinite(before), now, np.nan))
+    change = _chain_sum(layout, now - before)
+    return np.where(known >= least_share * interest, change, np.nan)
+
+
 def put_call_ratio(sums: Floats) -> Floats:
     """(S,) puts over calls from (S, 2) sums; NaN where there are no calls."""
     calls = np.where(sums[:, CALL] > 0, sums[:, CALL], np.nan)
@@ -83,12 +99,6 @@ def put_call_band(ratio: Floats, settings: EngineSettings) -> np.ndarray:
     )
 
 
-def window(layout: Layout, pricing: Pricing, strikes: int) -> Bools:
-    """(R,) True for rows within `strikes` of the ATM row of their chain."""
-    atm = pricing.atm_row[layout.row_segment]
-    return np.asarray((atm >= 0) & (np.abs(np.arange(layout.rows) - atm) <= strikes))
-
-
 def max_pain(layout: Layout, interest: Floats, reference: Floats) -> Floats:
     """(S,) strike [₹] at which the total payout to option holders is least; NaN without open interest.
 
@@ -98,10 +108,8 @@ def max_pain(layout: Layout, interest: Floats, reference: Floats) -> Floats:
     whole numbers, hence exact. Values: tests/reference/maxpain.csv.
     """
     counts = np.nan_to_num(interest)
-    slope = np.empty(layout.rows)
-    for start, end in zip(layout.starts, layout.ends, strict=True):
-        calls, puts = counts[start:end, CALL], counts[start:end, PUT]
-        slope[start:end] = np.cumsum(calls) - (puts.sum() - np.cumsum(puts))
+    calls, puts = (segments.running_total(layout, counts[:, side]) for side in (CALL, PUT))
+    slope = calls - (puts[layout.ends - 1][layout.row_segment] - puts)
     first = segments.first_row(layout, slope >= 0)
     last = segments.first_row(layout, slope > 0)
     last = np.where(last < 0, layout.ends - 1, last)

@@ -29,6 +29,7 @@ from optionscanner.model.readings import Reading
 from optionscanner.model.settings import EngineSettings
 from optionscanner.model.state import State
 
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What an engine may read: this cycle's market, and what earlier engines of the cycle made."""

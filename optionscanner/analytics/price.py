@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from optionscanner.analytics import segments
@@ -22,7 +24,11 @@ def price(chains: Chains, pricing: Pricing, state: State, settings: EngineSettin
     """State with the day's first values, and the reading; one row per (underlying, expiry)."""
     layout, spots = chains.layout, chains.underlyings
     owner = layout.segment_underlying
-    straddle = segments.at(pricing.price.sum(axis=1), pricing.atm_row)
+    # A price of an earlier day is no part of today's straddle.
+    today = np.where(pricing.iv_reason == Reason.NOT_TRADED_TODAY, np.nan, pricing.price)
+    straddle = segments.at(today.sum(axis=1), pricing.atm_row)
+    # The first engine of a cycle begins the marks of what the cycle changes.
+    state = replace(state, touched=chains.updated.copy(), stepped=np.zeros(layout.segments, dtype=bool))
     state = _day_values(state, chains.updated, atm_iv=pricing.atm_volatility, straddle=straddle)
     day = state.segment
     spot, previous = chains.spot, spots.previous_close[owner]
@@ -63,22 +69,24 @@ def status(chains: Chains, pricing: Pricing, settings: EngineSettings) -> np.nda
     layout = chains.layout
     stale = stale_chains(chains, settings)
     age = chains.as_of - chains.stamped_at
-    far = np.abs(pricing.forward / chains.spot - 1.0) * 100.0 > _FAR_FORWARD_PCT
-    far &= layout.is_index[layout.segment_underlying]
+    carry = settings.pricing.rate - settings.pricing.dividend_yield
+    apart = (pricing.forward / (chains.spot * np.exp(carry * pricing.time_to_expiry)) - 1.0) * 100.0
+    far = (np.abs(apart) > _FAR_FORWARD_PCT) & layout.is_index[layout.segment_underlying]
     spot_fault = chains.underlyings.fault[layout.segment_underlying]
     texts = np.full(layout.segments, "", dtype=object)
     for i in np.flatnonzero(far):
-        texts[i] = f"forward {100 * (pricing.forward[i] / chains.spot[i] - 1):+.1f} % from spot"
+        texts[i] = f"forward {apart[i]:+.1f} % off spot carried to expiry"
     texts[spot_fault == Reason.SPOT_ZERO] = Reason.SPOT_ZERO.words
     texts[spot_fault == Reason.SPOT_ABSURD] = Reason.SPOT_ABSURD.words
     texts[np.isnan(pricing.forward)] = Reason.NO_FORWARD.words
     for i in np.flatnonzero(chains.coverage < settings.open_interest.min_coverage):
-        texts[i] = f"{100 * chains.coverage[i]:.0f} % of legs seen"
+        texts[i] = f"{np.floor(100 * chains.coverage[i]):.0f} % of legs seen"
     for i in np.flatnonzero(chains.refused != Reason.OK):
         texts[i] = f"refused: {Reason(int(chains.refused[i])).words}"
     for i in np.flatnonzero(stale & np.isfinite(age)):
         texts[i] = f"stale {age[i]:.0f} s"
     texts[np.isnan(chains.stamped_at)] = Reason.NOT_YET_OBSERVED.words
+    texts[chains.refused == Reason.QUARANTINED] = Reason.QUARANTINED.words
     return texts
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from optionscanner.analytics.flow import beyond, has_begun
 from optionscanner.analytics.price import stale_chains, usable_chains
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import READINESS
@@ -68,10 +69,8 @@ def readiness(
 
 def direction_of(state: State, settings: EngineSettings) -> Ints:
     """(S,) 1, -1 or 0: the confirmed regime while the mean flow stands beyond the dead band on its side."""
-    flow_pct = np.nan_to_num(state.segment["flow_pct"])
-    beyond = np.where(np.abs(flow_pct) > settings.flow.dead_band_pct, np.sign(flow_pct), 0.0)
     regime = np.nan_to_num(state.segment["regime"])
-    return np.where(beyond == regime, regime, 0.0).astype(np.int64)
+    return np.where(beyond(state.segment["flow_pct"], settings.flow) == regime, regime, 0.0).astype(np.int64)
 
 
 def stability_part(unforgiven_flips: Floats) -> Floats:
@@ -116,12 +115,15 @@ def _trigger(chains: Chains, activity: Reading, direction: Ints) -> tuple[Floats
 
 def _status(chains: Chains, state: State, front: Ints, settings: EngineSettings) -> np.ndarray:
     stale = stale_chains(chains, settings)[front]
+    left_out = (chains.refused == Reason.QUARANTINED)[front] & (front >= 0)
     seen = np.isfinite(chains.stamped_at)[front] & (front >= 0)
     thin = ~(chains.coverage >= settings.open_interest.min_coverage)[front]
-    begun = (np.nan_to_num(state.segment["steps"]) > 0)[front]
-    words = np.select(
-        [~seen, stale, thin, ~begun],
-        [Reason.NOT_YET_OBSERVED.words, Reason.STALE.words, Reason.LOW_COVERAGE.words, Reason.NO_REGIME.words],
-        "",
+    reasons = (
+        (left_out, Reason.QUARANTINED),
+        (~seen, Reason.NOT_YET_OBSERVED),
+        (stale, Reason.STALE),
+        (thin, Reason.LOW_COVERAGE),
+        (~has_begun(state)[front], Reason.NO_REGIME),
     )
+    words = np.select([applies for applies, _ in reasons], [reason.words for _, reason in reasons], "")
     return words.astype(object)

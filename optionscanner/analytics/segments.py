@@ -26,6 +26,27 @@ def any_side(layout: Layout, marks: Bools) -> Bools:
     return np.asarray(np.logical_or.reduceat(marks, layout.starts, axis=0))
 
 
+def running_total(layout: Layout, values: Floats) -> Floats:
+    """(R,) sum over the rows of the segment up to and including each row; NaN counts as nothing.
+
+    Values are laid out one segment a line, so that no segment's rounding depends on another's.
+    """
+    lengths = layout.ends - layout.starts
+    place = np.arange(layout.rows) - layout.starts[layout.row_segment]
+    table = np.zeros((layout.segments, int(lengths.max(initial=0))))
+    table[layout.row_segment, place] = np.nan_to_num(values)
+    return np.asarray(np.cumsum(table, axis=1)[layout.row_segment, place])
+
+
+def strike_offset(layout: Layout, listed: Bools, atm_row: Ints) -> Floats:
+    """(R,) signed count of listed strikes from the ATM row of the chain; NaN where there is none.
+
+    `listed` (R, 2). Strikes that are not listed yet are not counted: a recording knows the whole day's ladder.
+    """
+    count = np.cumsum(listed.any(axis=1)).astype(np.float64)  # whole numbers, hence exact across chains
+    return np.asarray(count - at(count, atm_row)[layout.row_segment])
+
+
 def newest(layout: Layout, times: Floats) -> Floats:
     """(S,) latest time of any leg, NaN where there is none."""
     flat = times if times.ndim == 1 else np.fmax.reduce(times, axis=1)

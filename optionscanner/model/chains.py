@@ -17,6 +17,7 @@ import pandas as pd
 
 from optionscanner.model.context import DayContext
 from optionscanner.model.contracts import Bools, Codes, Floats, Ints, Layout
+from optionscanner.model.reasons import Reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,7 @@ class Chains:
     changed: Bools
     """(R, 2) legs of which a quoted quantity differs from the previous picture."""
     refused: Codes
-    """(S,) why the newest poll was refused, OK where it was accepted."""
+    """(S,) why the newest poll was refused, OK where it was accepted; QUARANTINED for a name that is left out."""
     coverage: Floats
     """(S,) share of listed legs that are current, weighted by yesterday's open interest where it is known; 0-1."""
     oldest_at: Floats
@@ -173,6 +174,7 @@ class Chains:
             observed_at=np.where(segments, np.nan, self.observed_at),
             stamped_at=np.where(segments, np.nan, self.stamped_at),
             updated=self.updated & ~segments,
+            refused=np.where(segments, np.uint8(Reason.QUARANTINED), self.refused),
             changed=self.changed & ~rows[:, None],
             coverage=np.where(segments, np.nan, self.coverage),
             oldest_at=np.where(segments, np.nan, self.oldest_at),

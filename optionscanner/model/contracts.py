@@ -106,10 +106,10 @@ class Layout:
         horizons: Mapping[date, float],
         futures: Mapping[SegmentKey, float] | None = None,
     ) -> Layout:
-        """Layout of the listed `ladders` (strikes in ₹, any order, no duplicates needed).
+        """Layout of the listed `ladders` (strikes in ₹, any order, repeated ones once).
 
         `horizons`: expiry date -> instant [s since 1970 UTC]; `futures`: (underlying, expiry) -> lot size.
-        Raises ChainError for an unknown underlying, a duplicate name, an empty ladder or a missing lot size.
+        Raises ChainError for an unknown underlying, a duplicate name, an empty ladder, a missing lot size or horizon.
         """
         index = {u.name: i for i, u in enumerate(underlyings)}
         if len(index) != len(underlyings):
@@ -125,17 +125,25 @@ class Layout:
         strikes: list[Floats] = []
         filled = 0
         for key in segments:
-            ladder = np.unique(np.asarray(list(ladders[key]), dtype=np.float64))
+            ladder = np.asarray(list(ladders[key]), dtype=np.float64)
             if not len(ladder) or not np.all(np.isfinite(ladder) & (ladder > 0)):
                 raise ChainError(f"layout: {key.underlying} {key.expiry} needs strikes above 0, got {ladder.tolist()}")
-            if key not in lot_sizes or not lot_sizes[key] > 0:
+            if key.expiry not in horizons:
                 raise ChainError(
-                    f"layout: {key.underlying} {key.expiry} needs a lot size above 0, got {lot_sizes.get(key)}"
+                    f"layout: {key.underlying} {key.expiry} needs the instant of its expiry, got none; "
+                    "give one for each expiry date"
                 )
+            # As whole paise: 982.35 from two sources may differ in its last bit and is one strike all the same.
+            ladder = np.unique(paise(ladder)) / _PAISE
             starts.append(filled)
             strikes.append(ladder)
             filled += len(ladder)
         ordered_futures = sorted(futures or {}, key=lambda k: (index[k.underlying], k.expiry))
+        for key, sizes in [*((k, lot_sizes) for k in segments), *((k, futures or {}) for k in ordered_futures)]:
+            if key not in sizes or not sizes[key] > 0:
+                raise ChainError(
+                    f"layout: {key.underlying} {key.expiry} needs a lot size above 0, got {sizes.get(key)}"
+                )
         return cls(
             underlyings=tuple(underlyings),
             segment_underlying=np.array([index[k.underlying] for k in segments], dtype=np.int64),
@@ -237,8 +245,10 @@ class Layout:
     def rows_of(self, segments: npt.ArrayLike, strikes: npt.ArrayLike) -> Ints:
         """Row of each (segment index, strike [₹]) pair, -1 where that strike is not in the layout."""
         wanted = np.asarray(segments, dtype=np.int64) * _SEGMENT_STRIDE + paise(strikes)
+        if not self.rows:
+            return np.full(wanted.shape, -1, dtype=np.int64)
         found = np.searchsorted(self._row_keys, wanted)
-        inside = np.minimum(found, max(self.rows - 1, 0))
+        inside = np.minimum(found, self.rows - 1)
         hit = (np.asarray(segments) >= 0) & (found < self.rows) & (self._row_keys[inside] == wanted)
         return np.where(hit, inside, -1).astype(np.int64)
 

@@ -24,7 +24,10 @@ def _none() -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """One poll, seen at `observed_at`. Absent columns mean that the source had none; NaN means not quoted."""
+    """One poll, seen at `observed_at`. Absent columns mean that the source had none; NaN means not quoted.
+
+    It says all there is about the rows it holds: a quantity that it lacks is blank from now on.
+    """
 
     observed_at: float
     """When the source saw it, seconds since 1970 UTC: the clock that a replay steps on."""

@@ -10,15 +10,20 @@ Main entry: `MarketPicture.observe`, then `MarketPicture.frozen`. What is refuse
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from optionscanner.model.chains import Chains, Futures, Legs, Polls, Spots
+from optionscanner.model.chains import Chains, Futures, Legs, Polls, Spots, taken
 from optionscanner.model.context import DayContext
-from optionscanner.model.contracts import Bools, Codes, Floats, Ints
+from optionscanner.model.contracts import Bools, Codes, Floats, Ints, moved
 from optionscanner.model.observations import LEG_QUANTITIES, UNDERLYING_QUANTITIES, Observation
 from optionscanner.model.reasons import Reason
+
+# Clocks of market and machine differ by seconds. One accepted stamp from farther ahead would make every right one
+# after it look like a repetition.
+_STAMP_LEAD = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,11 @@ class MarketPicture:
         layout = self.day.layout
         stamp = np.where(np.isnan(seen.stamped_at), seen.observed_at, seen.stamped_at)
         untimely = self._untimely(seen, stamp)
-        self._observe_underlyings(seen, self._timely_underlyings(seen, untimely))
-        self._observe_futures(seen, timely=not len(untimely) or bool((untimely == Reason.OK).any()))
+        timely = self._timely_underlyings(seen, untimely)
+        self._observe_underlyings(seen, timely[seen.underlyings])
+        self._observe_futures(seen, timely[layout.future_underlying[seen.futures]])
+        if seen.vix > 0 and np.isfinite(seen.vix) and timely.any():
+            self._vix = float(seen.vix)
         legs, fault = self._checked_legs(seen)
         refused = np.where(untimely != Reason.OK, untimely, self._unusable(seen, legs)).astype(np.uint8)
         fine = refused == Reason.OK
@@ -111,6 +119,39 @@ class MarketPicture:
         self._polls = []
         return chains
 
+    def reindexed(self, day: DayContext) -> MarketPicture:
+        """The same picture on the layout of another `day` context of this session, e.g. with strikes listed since.
+
+        Everything moves by contract key, what was not frozen yet included; contracts that `day` lacks are lost.
+        """
+        old, new = self.day.layout, day.layout
+        rows, segments = new.rows_from(old), new.segments_from(old)
+        underlyings = _found(new.names, old.names)
+        futures = _found(new.future_keys, old.future_keys)
+        other = MarketPicture(day, self.settings)
+        other._listed |= moved(self._listed, rows, False)
+        other._changed = moved(self._changed, rows, False)
+        other._fault = moved(self._fault, rows, 0)
+        other._volume_high = moved(self._volume_high, rows, -np.inf)
+        for mine, theirs, source in (
+            (self._legs, other._legs, rows),
+            (self._times, other._times, rows),
+            (self._futures, other._futures, futures),
+            (self._spots, other._spots, underlyings),
+        ):
+            theirs.update({name: moved(values, source, np.nan) for name, values in mine.items()})
+        other._spot_fault = moved(self._spot_fault, underlyings, 0)
+        other._observed_at = moved(self._observed_at, segments, np.nan)
+        other._stamped_at = moved(self._stamped_at, segments, np.nan)
+        other._refused = moved(self._refused, segments, 0)
+        other._updated = moved(self._updated, segments, False)
+        other._vix = self._vix
+        now = old.segments_from(new)
+        for polls in self._polls:
+            kept = taken(polls, np.flatnonzero(now[polls.segment] >= 0))
+            other._polls.append(replace(kept, segment=now[kept.segment]))
+        return other
+
     def _checked_legs(self, seen: Observation) -> tuple[dict[str, Floats], Codes]:
         """The quoted quantities with faulty ones blanked, and why. (n, 2) each."""
         shape = (len(seen.rows), 2)
@@ -142,19 +183,23 @@ class MarketPicture:
                 (np.full(count, seen.observed_at < opens), Reason.BEFORE_OPEN),
                 (seen.observed_at > closes + settings.close_grace, Reason.AFTER_CLOSE),
                 ((stamp < opens) | (seen.observed_at - stamp > settings.stamp_lag), Reason.STALE_STAMP),
-                (stamp > seen.observed_at + settings.stamp_lag, Reason.STAMP_IN_FUTURE),
+                (stamp > seen.observed_at + _STAMP_LEAD, Reason.STAMP_IN_FUTURE),
                 (stamp <= self._stamped_at[seen.segments], Reason.REPEATED_STAMP),
             ],
         )
 
     def _timely_underlyings(self, seen: Observation, untimely: Codes) -> Bools:
-        """(u,) whether the spot that came along may be believed: not when all its chains came at a wrong time."""
+        """(U,) whether the spot and futures that came along may be believed: not when all chains of the underlying
+        came at a wrong time.
+        """
         count = len(self.day.layout.underlyings)
         owner = self.day.layout.segment_underlying[seen.segments]
         polled = np.bincount(owner, minlength=count)
         late = np.bincount(owner[untimely != Reason.OK], minlength=count)
-        inside = self.day.session.opens.timestamp() <= seen.observed_at
-        believed: Bools = ((polled == 0) | (late < polled))[seen.underlyings] & inside
+        session = self.day.session
+        closes = session.closes.timestamp() + self.settings.close_grace
+        inside = session.opens.timestamp() <= seen.observed_at <= closes
+        believed: Bools = ((polled == 0) | (late < polled)) & inside
         return believed
 
     def _unusable(self, seen: Observation, legs: dict[str, Floats]) -> Codes:
@@ -209,21 +254,24 @@ class MarketPicture:
         self._fault[rows] = fault[kept]
 
     def _observe_underlyings(self, seen: Observation, timely: Bools) -> None:
-        """Spots and the day's bars; 0, negative or absurd ones are absent."""
+        """Spots and the day's bars; 0, negative or absurd prices are absent."""
         index = seen.underlyings[timely]
-        if np.isfinite(seen.vix) and seen.vix > 0:
-            self._vix = float(seen.vix)
         if not len(index):
             return
         layout, band = self.day.layout, self.settings.absurd_spot
         given = {n: np.array(v, dtype=float)[timely] for n, v in seen.underlying_values.items()}
         for name, values in given.items():
-            self._spots[name][index] = np.where(values > 0, values, np.nan)
+            real = np.isfinite(values) & ((values > 0) | ((values == 0) & (name == "volume")))
+            self._spots[name][index] = np.where(real, values, np.nan)
+        if "spot" not in given:
+            return
         spot = self._spots["spot"][index]
+        # An underlying without listed options has no strikes to be judged by.
         low = np.full(len(layout.underlyings), np.inf)
         high = np.full(len(layout.underlyings), -np.inf)
         np.minimum.at(low, layout.segment_underlying, layout.strike[layout.starts])
         np.maximum.at(high, layout.segment_underlying, layout.strike[layout.ends - 1])
+        low[np.isinf(low)], high[np.isinf(high)] = np.nan, np.nan
         absurd = (spot < (1 - band) * low[index]) | (spot > (1 + band) * high[index])
         spot[absurd] = np.nan
         self._spots["spot"][index] = spot
@@ -231,20 +279,24 @@ class MarketPicture:
         missing = np.where(np.isfinite(spot), Reason.OK, Reason.SPOT_ZERO)
         self._spot_fault[index] = np.where(absurd, Reason.SPOT_ABSURD, missing)
 
-    def _observe_futures(self, seen: Observation, *, timely: bool) -> None:
-        index = seen.futures
-        if not timely or not len(index):
+    def _observe_futures(self, seen: Observation, timely: Bools) -> None:
+        """Futures, with the same blanks as legs; a trade is a grown volume, or a changed price where there is none."""
+        index = seen.futures[timely]
+        if not len(index):
             return
-        before = self._futures["last"][index].copy()
+        given = {n: np.array(v, dtype=float)[timely] for n, v in seen.future_values.items()}
+        price, volume = self._futures["last"][index].copy(), self._futures["volume"][index].copy()
         for name in LEG_QUANTITIES:
-            values = np.array(seen.future_values.get(name, np.full(len(index), np.nan)), dtype=float)
+            values = given.get(name, np.full(len(index), np.nan))
             empty = (values == 0) if name in ("last", "bid", "ask") else np.zeros(len(index), dtype=bool)
-            self._futures[name][index] = np.where((values < 0) | empty, np.nan, values)
+            self._futures[name][index] = np.where((values < 0) | np.isinf(values) | empty, np.nan, values)
         crossed = index[self._futures["bid"][index] > self._futures["ask"][index]]
         for name in ("bid", "ask"):
             self._futures[name][crossed] = np.nan
-        fresh = np.where(self._futures["last"][index] != before, seen.observed_at, self._futures["price_at"][index])
-        self._futures["price_at"][index] = seen.future_values.get("price_at", fresh)
+        last, grown = self._futures["last"][index], self._futures["volume"][index]
+        traded = np.where(np.isnan(grown), last != price, grown > np.nan_to_num(volume)) & np.isfinite(last)
+        fresh = np.where(traded, seen.observed_at, self._futures["price_at"][index])
+        self._futures["price_at"][index] = given.get("price_at", fresh)
 
     def _coverage(self) -> Floats:
         """(S,) share of listed legs seen within the window, weighted by yesterday's open interest where known."""
@@ -280,6 +332,12 @@ class MarketPicture:
             faulty_legs=total((fault != Reason.OK).sum(axis=1)).astype(np.int64),
             odd_lots=share,
         )
+
+
+def _found(wanted: Sequence[Hashable], known: Sequence[Hashable]) -> Ints:
+    """Position of each wanted key among the known ones, -1 where it is not among them."""
+    position = {key: i for i, key in enumerate(known)}
+    return np.array([position.get(key, -1) for key in wanted], dtype=np.int64)
 
 
 def _blank(*shape: int) -> Floats:

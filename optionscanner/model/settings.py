@@ -58,7 +58,7 @@ class FlowSettings:
     min_step: float = 60.0
     """Seconds that at least pass between two steps; legs that change meanwhile belong to the next one."""
     reset_gap: float = 1800.0
-    """Seconds without an observation after which the means start anew."""
+    """Seconds without a distinct observation of open interest after which the means start anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class ActivitySettings:
     iv_dead_band: float = 0.0005
     """Changes of volatility within +/- this are no change, decimal."""
     shown: int = 400
-    """Events kept per cycle, best first."""
+    """Events kept per cycle, best first; the best that counts of each chain is kept in any case."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ SEGMENT_STATE: Mapping[str, str] = {
     "candidate": "regime seen once and waiting for its confirmation",
     "directed": "last regime other than neutral, 0 before the first",
     "flips": "changes of the directed regime today",
-    "unforgiven_flips": "flips less one for each later observation without a flip",
+    "unforgiven_flips": "flips less one for each later observation that does not speak against the regime",
     "flip_alerted": "number of flips that an alert told of",
     "readiness_armed": "1 while a rise into the top band would be told",
     "readiness_alerted_at": "last readiness alert, seconds since 1970 UTC",
@@ -66,7 +66,7 @@ class State:
     touched: Bools
     """(S,) chains whose row changed in the last cycle."""
     stepped: Bools
-    """(S,) chains that took a distinct open-interest observation in the last cycle: their leg values changed."""
+    """(S,) chains of which a leg value changed in the last cycle, as on each distinct open-interest observation."""
 
     @classmethod
     def fresh(cls, layout: Layout) -> State:
@@ -100,17 +100,6 @@ class State:
     def updated(self, *, segment: Mapping[str, Floats] | None = None, leg: Mapping[str, Floats] | None = None) -> State:
         """A copy with some columns replaced."""
         return replace(self, segment={**self.segment, **(segment or {})}, leg={**self.leg, **(leg or {})})
-
-    def merged(self, other: State, keep: Bools) -> State:
-        """This state, but the chains marked in `keep` (S,) are taken from `other` (same layout)."""
-        rows = keep[self.layout.row_segment]
-        return State(
-            layout=self.layout,
-            segment={n: np.where(keep, other.segment[n], v) for n, v in self.segment.items()},
-            leg={n: np.where(rows[:, None], other.leg[n], v) for n, v in self.leg.items()},
-            touched=np.where(keep, other.touched, self.touched),
-            stepped=np.where(keep, other.stepped, self.stepped),
-        )
 
 
 @dataclass(frozen=True)
