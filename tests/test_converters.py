@@ -503,7 +503,7 @@ DEFECTS = {
     "all zero before the open": (STOCK_HEADER, zeros("2026-01-30 05:33:36"), "before the open at 09:15: every price"),
     "all zero in the session": (STOCK_HEADER, zeros("2026-01-30 10:00"), "every price, volume and open"),
     "all empty": (STOCK_HEADER, ["ACME,2026-02-24,980,,,,,,,,,,,2026-01-30 10:00,"], "is zero or empty"),
-    "yesterday's copy": (STOCK_HEADER, stock_rows("2026-01-30 09:14:59"), "at 09:14, before the open at 09:15: it shows"),
+    "yesterday's copy": (STOCK_HEADER, stock_rows("2026-01-30 09:14:59"), "at 09:14, before the open at 09:15"),
     "holiday": (STOCK_HEADER, stock_rows("2026-01-26 10:00"), r"market was closed \(Republic Day\): a stale copy"),
     "Saturday": (STOCK_HEADER, stock_rows("2026-01-31 10:00"), r"market was closed \(Saturday\)"),
     "unknown year": (STOCK_HEADER, stock_rows("2027-01-29 10:00"), "a date that the calendar does not know"),

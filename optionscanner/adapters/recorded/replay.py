@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from optionscanner.adapters.recorded.format import RecordedDay
 from optionscanner.adapters.recorded.tables import LEG_COLUMNS, SIDES
@@ -336,20 +337,17 @@ def _keyed(table: pa.Table, position: Mapping[SegmentKey, int], recorded: Record
     """(n,) position of each row's (underlying, expiry); raises RecordingError for one that is not listed."""
     if not table.num_rows:
         return np.empty(0, dtype=np.int64)
-    names = sorted({key.underlying for key in position})
-    of_name = {name: i for i, name in enumerate(names)}
-    codes = _coded(table, "underlying", of_name)
+    names = pc.unique(table["underlying"].cast(pa.string())).to_pylist()
+    codes = _coded(table, "underlying", {name: i for i, name in enumerate(names)})
     days = table["expiry"].to_numpy().astype("datetime64[D]").astype(np.int64)
     pairs, inverse = np.unique(np.stack([codes, days]), axis=1, return_inverse=True)
     index = np.empty(pairs.shape[1], dtype=np.int64)
     for i, (code, day) in enumerate(pairs.T):
-        expiry = date.fromordinal(int(day) + _EPOCH)
-        key = SegmentKey(names[code], expiry) if code >= 0 else None
-        if key is None or key not in position:
-            who = names[code] if code >= 0 else "an underlying"
+        key = SegmentKey(names[code], date.fromordinal(int(day) + _EPOCH))
+        if key not in position:
             raise RecordingError(
-                f"{recorded.folder}: table {what} has {who} {expiry:%d-%b-%Y}, which table instruments does not list; "
-                "import the day again"
+                f"{recorded.folder}: table {what} has {key.underlying} {key.expiry:%d-%b-%Y}, which table instruments "
+                "does not list; import the day again"
             )
         index[i] = position[key]
     return np.asarray(index[np.asarray(inverse).reshape(-1)])
