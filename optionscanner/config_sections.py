@@ -67,7 +67,8 @@ def _rising(section: str, **values: float) -> None:
 class Section(BaseModel):
     """What all sections share: strict types, no unknown keys, never changed, an empty section means its defaults."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    # Built at first use: importing this must do nothing, and pydantic would look for its plug-ins.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
