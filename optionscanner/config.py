@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from optionscanner.config_complaints import complaints
+from optionscanner.config_complaints import complaints, printable
 from optionscanner.config_sections import (
     Activity,
     Alerts,
@@ -196,5 +196,6 @@ def _checked(read: ConfigText, file: str) -> Config:
     except ValidationError as error:
         problems += complaints(Config, error.errors(), read)
     if problems:
-        raise ConfigError("\n".join(f"{file}, line {line}: {sentence}" for line, sentence in sorted(problems)))
+        lines = (f"{file}, line {line}: {printable(sentence)}" for line, sentence in sorted(problems))
+        raise ConfigError("\n".join(lines))
     return config

@@ -44,6 +44,11 @@ def complaints(model: type[BaseModel], errors: Sequence[Mapping[str, Any]], read
     return list(found.values())
 
 
+def printable(text: str) -> str:
+    """The text in one line that any terminal can show as it is meant: control characters are spelt out."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
 def dotted(place: Place) -> str:
     """flow.half_life_s, rates[2].from."""
     text = ""
