@@ -191,7 +191,7 @@ def _unknown(parser: argparse.ArgumentParser, word: str) -> str:
     known = [text for action in parser._actions for text in action.option_strings]
     if not word.startswith("-"):
         return f"{word!r} is not an option; folders and files follow an option such as --replay"
-    near = difflib.get_close_matches(word.partition("=")[0], known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word.partition("=")[0], known, n=1, cutoff=0.7)
     return f"{word} is not an option" + (f", did you mean {near[0]}?" if near else "")
 
 
