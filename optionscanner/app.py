@@ -1,0 +1,303 @@
+"""The composition root: turns options and configuration into one session, runs it, and says how it went.
+
+Main entry: `main`. This is the only module that names concrete sources, stores and workbook hosts.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+import psutil
+
+from optionscanner import __version__, checkup, cli, console, logs
+from optionscanner import config as configuration
+from optionscanner.adapters.recorded.converters import import_day
+from optionscanner.adapters.recorded.format import read_day
+from optionscanner.adapters.recorded.replay import RecordedMarket
+from optionscanner.adapters.simulated.market import SimulatedMarket
+from optionscanner.adapters.simulated.universe import simulated_session
+from optionscanner.clocks import ManualClock, WallClock
+from optionscanner.config import Config
+from optionscanner.cycle import Cycle, Sinks
+from optionscanner.errors import OptionScannerError
+from optionscanner.health import Health
+from optionscanner.history.store import SqliteHistory
+from optionscanner.model.calendar import IST, TradingCalendar, load_calendar
+from optionscanner.model.reasons import Reason
+from optionscanner.model.reports import CycleReport, HealthItem
+from optionscanner.model.sessions import Mode, RunSession
+from optionscanner.model.settings import EngineSettings
+from optionscanner.ports import Market, Resume, Want
+from optionscanner.runner import Runner, Timetable
+from optionscanner.workbook.file_host import FileHost
+from optionscanner.workbook.render import Renderer, ShowSettings
+
+LEAST_DISK_MB = 500.0
+"""Free disk under which a trading day may not fit any more."""
+SIMULATED_ONCE_S = 3600.0
+"""Seconds after the open at which `--once` takes its picture of a simulated day: by then every reading has a value."""
+FRAME_EVERY_S = 0.5
+"""Real seconds between two frames of a session that runs faster than the market."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the program with these command-line arguments; returns the exit code."""
+    options = cli.parse(argv)
+    try:
+        if options.sources:
+            return _import(options)
+        if options.check:
+            return _check(options)
+        config = configuration.load(options.config)
+        if config.note:
+            console.say(config.note)
+        return _run(config, options)
+    except OptionScannerError as error:
+        console.warn(str(error))
+        return 1
+
+
+@dataclass
+class Source:
+    """A market source and the session it makes."""
+
+    market: Market
+    mode: Mode
+    name: str
+    seed: int | None
+    clock: ManualClock
+
+
+def _import(options: cli.Options) -> int:
+    assert options.to is not None
+    report = import_day(options.sources, options.to, console.say)
+    for day in report.days:
+        console.say(f"replay it with: python run_dashboard.py --replay {day.folder}")
+    return 0
+
+
+def _check(options: cli.Options) -> int:
+    try:
+        config: Config | OptionScannerError = configuration.load(options.config)
+    except OptionScannerError as error:
+        config = error
+    findings = checkup.check(
+        config,
+        options,
+        read_recording=lambda folder: read_day(folder).manifest.date,
+    )
+    return checkup.show(findings)
+
+
+def _run(config: Config, options: cli.Options) -> int:
+    stop = _stop_on_signals()
+    logs.set_up(config.log, console.warn)
+    calendar = load_calendar()
+    source = _source(config, options, calendar, stop)
+    day = source.market.day
+    settings = config.engine(day.session.date)
+    session = RunSession(
+        mode=source.mode,
+        source=source.name,
+        trading_date=day.session.date,
+        seed=source.seed,
+        settings_version=configuration.settings_version(settings),
+        code_version=__version__,
+    )
+    place = _history_path(config, options, session)
+    history = SqliteHistory(place, session.mode)
+    workbook = FileHost(options.workbook or config.workbook.path)
+    try:
+        # A replay has no "too long ago": its clock goes on where it stopped, whenever that was.
+        resume = history.begin(session, day, resume_within=None, now=source.clock.now())
+        console.say(f"{session.label}: {source.name}; history {place}; workbook {workbook.path}")
+        console.say(resume.note)
+        source.market.want(_wants(config, source.market))
+        health = _health(settings, source.market, history, place, calendar)
+        shown = ShowSettings.of(config.workbook, settings.stale)
+        cycle = Cycle(
+            session=session,
+            settings=settings,
+            sinks=Sinks(history, workbook, Renderer(shown, filtered=lambda: workbook.filtered)),
+            health=health,
+            state=resume.state,
+            number=resume.cycles,
+            limit=config.cycle.limit_s,
+            show_every=0.0 if options.speed == 1 or options.once else FRAME_EVERY_S,
+            labels={"speed": _speed_word(options.speed)} if session.mode is Mode.REPLAY else {},
+        )
+        _drive(options, source, cycle, resume, stop)
+    finally:
+        workbook.close()
+        history.close()
+    return 0
+
+
+def _source(config: Config, options: cli.Options, calendar: TradingCalendar, stop: Event) -> Source:
+    """The recorded day that was asked for, or the simulated market."""
+    speed = None if options.once else options.speed
+    if options.replay is not None:
+        recorded = read_day(options.replay)
+        clock = ManualClock(0.0, speed, stop)
+        border = config.engine(recorded.manifest.date).border
+        market: Market = RecordedMarket(recorded, clock, calendar, border=border)
+        return Source(market, Mode.REPLAY, recorded.manifest.source or recorded.folder.name, None, clock)
+    session = simulated_session()
+    seed = config.simulated.seed if options.seed is None else options.seed
+    clock = ManualClock(session.opens.timestamp() - 1.0, speed, stop)
+    border = config.engine(session.date).border
+    market = SimulatedMarket(
+        seed=seed, clock=clock, calendar=calendar, step=int(config.simulated.step_s), border=border
+    )
+    return Source(market, Mode.SIMULATED, "simulated market", seed, clock)
+
+
+def _wants(config: Config, market: Market) -> list[Want]:
+    """All listed strikes of every configured underlying, indices first."""
+    every = config.cycle.every_s
+    return [
+        Want(u.name, (), 0, every, 0 if u.kind == "INDEX" else 1)
+        for u in market.day.layout.underlyings
+        if config.underlyings.takes(u.name)
+    ]
+
+
+def _drive(options: cli.Options, source: Source, cycle: Cycle, resume: Resume, stop: Event) -> None:
+    """Run the session's part that is still to do, and print what became of the observations."""
+    market = source.market
+    instants = market.instants()
+    assert instants is not None, "recorded and simulated sources know their instants"
+    whole = Timetable.of(instants)
+    first, last = (_instant(market, t) for t in (options.start, options.until))
+    todo = whole.between(first, last)
+    if options.once:
+        if source.mode is Mode.SIMULATED and last is None:
+            todo = todo.between(None, market.day.session.opens.timestamp() + SIMULATED_ONCE_S)
+        todo = Timetable(todo.instants[-1:])
+    if resume.last_stored_at is not None:
+        todo = Timetable(tuple(t for t in todo.instants if t > resume.last_stored_at))
+    with console.Progress() as progress:
+        runner = Runner(market, cycle, source.clock, todo, stop, _teller(progress))
+        if resume.last_stored_at is not None:
+            runner.seek(resume.last_stored_at)
+        elif todo.instants and (earlier := whole.before(todo.instants[0])):
+            console.say(f"looking back over {len(earlier):,} earlier instants of the day, which are not stored")
+            runner.warm(earlier)
+        begun = time.perf_counter()
+        if not todo.instants:
+            cycle.redraw(market.latest())
+        elif options.speed == 1 and not options.once:
+            runner.run_with_the_wall(WallClock(stop))
+        else:
+            runner.run()
+    _tell_the_end(runner, cycle, time.perf_counter() - begun, stopped=stop.is_set())
+
+
+def _instant(market: Market, at: object) -> float | None:
+    """HH:MM of the session's day as seconds since 1970 UTC."""
+    if at is None:
+        return None
+    return datetime.combine(market.day.session.date, at, IST).timestamp()  # type: ignore[arg-type]
+
+
+def _teller(progress: console.Progress) -> Callable[[CycleReport], None]:
+    def tell(report: CycleReport) -> None:
+        progress.show(
+            clock=datetime.fromtimestamp(report.as_of, IST),
+            cycle=report.cycle,
+            updated=int(report.chains.updated.sum()),
+            milliseconds=dict(report.timings),
+            failures=len(report.failures),
+        )
+
+    return tell
+
+
+def _tell_the_end(runner: Runner, cycle: Cycle, seconds: float, *, stopped: bool) -> None:
+    """The sum that accounts for every observation, and what was written."""
+    account, health = runner.account, cycle.health
+    refused = sum(account.refused.values())
+    reasons = ", ".join(f"{count:,} {Reason(code).words}" for code, count in sorted(account.refused.items()))
+    total = runner.market.total_observations() or 0
+    left = total - account.processed - refused - account.warmed
+    console.say(
+        f"observations: {total:,} in the source = {account.processed:,} processed + {refused:,} refused"
+        + (f" ({reasons})" if reasons else "")
+        + f" + {account.warmed:,} before this run + {left:,} after it"
+    )
+    console.say(
+        f"{'stopped' if stopped else 'done'} after {seconds:.1f} s: {cycle.number:,} cycles in this session, "
+        f"{health.frames_written:,} frames written, {health.frames_dropped:,} dropped for newer ones, "
+        f"{health.frames_skipped:,} skipped, {health.failures:,} failures"
+    )
+
+
+def _health(
+    settings: EngineSettings, market: Market, history: SqliteHistory, place: Path, calendar: TradingCalendar
+) -> Health:
+    stored = history.accounting()
+    health = Health(settings, expected=market.total_observations(), processed=stored.processed)
+    health.refused.update(stored.refused)
+    health.resume_alerts(history.alerts())
+    process = psutil.Process()
+
+    def disk() -> HealthItem:
+        free = shutil.disk_usage(place.parent).free / 1e6
+        low = free < LEAST_DISK_MB
+        what = "free some space: cycles are not stored once the disk is full" if low else ""
+        return HealthItem(
+            "Disk free", f"{free:,.0f} MB", f"{LEAST_DISK_MB:,.0f} MB", "BAD" if low else "OK", float("nan"), what
+        )
+
+    def memory() -> HealthItem:
+        used = process.memory_info().rss / 1e6
+        return HealthItem("Memory", f"{used:,.0f} MB", "", "OK", float("nan"), "")
+
+    def file_size() -> HealthItem:
+        size = place.stat().st_size / 1e6 if place.exists() else 0.0
+        return HealthItem("History file", f"{size:,.1f} MB", "", "OK", float("nan"), "")
+
+    def calendar_end() -> HealthItem:
+        warning = calendar.coverage_warning(market.day.session.date) or ""
+        until = f"{calendar.covers_to:%d-%b-%Y}"
+        return HealthItem("Calendar covers to", until, "", "WARN" if warning else "OK", float("nan"), warning)
+
+    health.probes = (file_size, disk, memory, calendar_end)
+    return health
+
+
+def _history_path(config: Config, options: cli.Options, session: RunSession) -> Path:
+    """Separate files per mode, so that they cannot mix."""
+    if options.history is not None:
+        return options.history
+    name = f"history-{session.mode.lower()}"
+    if session.mode is Mode.REPLAY:
+        name += f"-{session.trading_date:%Y-%m-%d}"
+    folder = config.history.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}.db"
+
+
+def _speed_word(speed: float | None) -> str:
+    return "" if speed == 1 else "x max" if speed is None else f"x{speed:g}"
+
+
+def _stop_on_signals() -> Event:
+    """An event that Ctrl-C and SIGTERM set: the cycle in progress is finished, saved, and the program ends with 0."""
+    stop = Event()
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), ask)
+    return stop
