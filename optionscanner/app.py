@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,10 +20,10 @@ import psutil
 from optionscanner import __version__, checkup, cli, console, logs
 from optionscanner import config as configuration
 from optionscanner.adapters.recorded.converters import import_day
-from optionscanner.adapters.recorded.format import read_day
+from optionscanner.adapters.recorded.format import narrowed, read_day
 from optionscanner.adapters.recorded.replay import RecordedMarket
 from optionscanner.adapters.simulated.market import SimulatedMarket
-from optionscanner.adapters.simulated.universe import simulated_session
+from optionscanner.adapters.simulated.universe import load_names, simulated_session
 from optionscanner.clocks import ManualClock, WallClock
 from optionscanner.config import Config
 from optionscanner.cycle import Cycle, Sinks
@@ -148,16 +148,32 @@ def _source(config: Config, options: cli.Options, calendar: TradingCalendar, sto
         recorded = read_day(options.replay)
         clock = ManualClock(0.0, speed, stop)
         border = config.engine(recorded.manifest.date).border
-        market: Market = RecordedMarket(recorded, clock, calendar, border=border)
+        _tell_unknown(config, recorded.instruments["underlying"].unique().to_pylist())
+        market: Market = RecordedMarket(narrowed(recorded, config.underlyings.takes), clock, calendar, border=border)
         return Source(market, Mode.REPLAY, recorded.manifest.source or recorded.folder.name, None, clock)
     session = simulated_session()
     seed = config.simulated.seed if options.seed is None else options.seed
     clock = ManualClock(session.opens.timestamp() - 1.0, speed, stop)
     border = config.engine(session.date).border
+    known = [name.symbol for name in load_names()]
+    _tell_unknown(config, known)
     market = SimulatedMarket(
-        seed=seed, clock=clock, calendar=calendar, step=int(config.simulated.step_s), border=border
+        seed=seed,
+        clock=clock,
+        calendar=calendar,
+        step=int(config.simulated.step_s),
+        symbols=[name for name in known if config.underlyings.takes(name)],
+        border=border,
     )
     return Source(market, Mode.SIMULATED, "simulated market", seed, clock)
+
+
+def _tell_unknown(config: Config, known: Sequence[str]) -> None:
+    unknown = sorted(set(config.underlyings.named) - set(known))
+    if unknown:
+        console.warn(
+            f"config underlyings: this source has no {', '.join(unknown)}; they are left out, check how they are spelled"
+        )
 
 
 def _wants(config: Config, market: Market) -> list[Want]:

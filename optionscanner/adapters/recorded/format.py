@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from optionscanner.adapters.recorded.manifest import MANIFEST_NAME, Manifest, TableFacts, parse_manifest
 from optionscanner.adapters.recorded.tables import ALLOWED_WORDS, REQUIRED, SCHEMAS, SORT_KEYS, empty_table
-from optionscanner.errors import RecordingError
+from optionscanner.errors import NoData, RecordingError
 from optionscanner.model.calendar import IST
 
 _NAMES = ("exchange", "underlying", "kind", "option_type", "lot_size_source")
@@ -38,6 +38,26 @@ class RecordedDay:
     futures: pa.Table
     underlyings: pa.Table
     instruments: pa.Table
+
+
+def narrowed(recorded: RecordedDay, takes: Callable[[str], bool]) -> RecordedDay:
+    """The day with only the underlyings that `takes` says yes to; the index of volatility stays, it has no contracts.
+
+    Raises NoData where none is left.
+    """
+    names = pc.unique(recorded.instruments["underlying"]).to_pylist()
+    gone = pa.array([name for name in names if not takes(name)], pa.string())
+    if len(gone) == len(names):
+        raise NoData(
+            f"{recorded.folder}: holds {len(names)} underlyings and the configuration takes none of them; "
+            "change underlyings.include or underlyings.exclude"
+        )
+
+    def kept(table: pa.Table) -> pa.Table:
+        return table.filter(pc.invert(pc.is_in(table["underlying"], gone))) if len(gone) else table
+
+    tables = {name: kept(getattr(recorded, name)) for name in SCHEMAS}
+    return replace(recorded, **tables)
 
 
 def write_day(folder: Path, tables: Mapping[str, pa.Table], manifest: Manifest) -> Manifest:
