@@ -7,6 +7,7 @@ What goes wrong with the log itself (no disk, no rights) is said once and never 
 
 from __future__ import annotations
 
+import json
 import logging
 import logging.handlers
 import re
@@ -80,7 +81,7 @@ def close() -> None:
 
 
 def kv(**fields: object) -> str:
-    """``key=value`` of every field, in order; a value with a space, a quote or ``=`` in it is quoted."""
+    """``key=value`` of every field, in order; None and NaN are empty, more than one word is quoted as in JSON."""
     return " ".join(f"{key}={_value(value)}" for key, value in fields.items())
 
 
@@ -104,6 +105,8 @@ class LineFormatter(logging.Formatter):
         text = " | ".join(line.strip() for part in parts for line in part.splitlines() if line.strip())
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
+        if not text.isprintable():  # no escape sequence of somebody else's reaches the terminal of who reads the log
+            text = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
         return f"{stamp} {record.levelname} {name} {text}".rstrip()
 
 
@@ -170,11 +173,9 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _value(value: object) -> str:
-    if isinstance(value, float):
-        text = f"{value:.10g}" if value == value else ""  # noqa: PLR0124 - NaN differs from itself
-    else:
-        text = "" if value is None else str(value)
-    if _PLAIN_VALUE.fullmatch(text):
+    if value is None or value != value:  # noqa: PLR0124 - NaN differs from itself
+        return ""
+    text = f"{value:.10g}" if isinstance(value, float) else str(value)
+    if text.isprintable() and _PLAIN_VALUE.fullmatch(text):
         return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
-    return f'"{escaped}"' if text else ""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
