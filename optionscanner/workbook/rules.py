@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from optionscanner.workbook import looks
-from optionscanner.workbook.formats import INDIAN_CRORE, INDIAN_LAKH, WHOLE, Kind
-from optionscanner.workbook.grid import BAND_ROWS, Sheet, Table
+from optionscanner.workbook.formats import INDIAN_CRORE, INDIAN_LAKH, WHOLE
+from optionscanner.workbook.grid import Sheet, Table
 from optionscanner.workbook.layout_index import INDICES
 from optionscanner.workbook.layout_system import index_name
 from optionscanner.workbook.splice import column_letters
 
 AddFormat = Callable[[dict[str, Any]], Any]
 _SECONDS_PER_DAY = 86_400
+_PRICE_CHANGES = ("price.spot_change_pct", "price.spot_change", "call.change", "put.change")
 
 
 def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
@@ -30,13 +31,20 @@ def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
         _trading_words(table, worksheet, add)
         _signs(table, worksheet, add)
         _states(table, worksheet, add)
-    for cells in sheet.cells:
-        for cell in cells.cells:
-            if cell.source in ("readiness.action", "readiness.direction", "flow.regime"):
-                _words(worksheet, add, _ref(cell.row, cell.column), _ref(cell.row, cell.column, "$"))
-            elif cell.kind in (Kind.CHANGE, Kind.PERCENT) and cell.row > BAND_ROWS:
-                _sign(worksheet, add, _ref(cell.row, cell.column))
+    _cards(sheet, worksheet, add)
     _grouping(sheet, worksheet, add)
+
+
+def _cards(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
+    """The same colours on single cells."""
+    places = {cell.source: _ref(cell.row, cell.column, "$") for cells in sheet.cells for cell in cells.cells}
+    for source, place in places.items():
+        if source == "readiness.action":
+            _words(worksheet, add, place, place, places["readiness.direction"])
+        elif source in ("readiness.direction", "flow.regime"):
+            _hues(worksheet, add, place, place)
+        elif source in _PRICE_CHANGES:
+            _sign(worksheet, add, place)
 
 
 def _ref(row: int, column: int, fixed: str = "") -> str:
@@ -53,7 +61,9 @@ def _range(table: Table, *sources: str) -> str:
 
 
 def _union(pieces: Iterable[tuple[int, int, int]]) -> str:
-    return " ".join(f"{_ref(first, column)}:{_ref(last, column)}" for column, first, last in pieces)
+    """Columns that begin in one row, leftmost first: spreadsheets differ in which cell of several ranges a relative
+    formula starts from, but agree when the first one is the top left of all."""
+    return " ".join(f"{_ref(first, column)}:{_ref(last, column)}" for column, first, last in sorted(pieces))
 
 
 def _apply(worksheet: Any, ranges: str, options: dict[str, Any]) -> None:
@@ -141,7 +151,7 @@ def _freshness(table: Table, worksheet: Any, add: AddFormat) -> None:
     late = add({"bg_color": looks.LATE})
     # Half a second of slack: serial numbers carry rounding.
     formula = f"AND(ISNUMBER({seen}),{age}>MAX(STALE_REFRESHES*{promised},STALE_AT_LEAST)+0.5)"
-    _when(worksheet, _range(table), formula, stale, stop=True)
+    _when(worksheet, _range(table), formula, stale)
     _when(worksheet, _range(table, "row.name", "price.price_time"),
           f"AND(ISNUMBER({seen}),{age}>LATE_REFRESHES*{promised}+0.5)", late)  # fmt: skip
 
@@ -168,23 +178,18 @@ def _trading_words(table: Table, worksheet: Any, add: AddFormat) -> None:
             _when(worksheet, _range(table, "activity.option_type"), f'{cell}="{word}"', add({"font_color": colour}))
 
 
-def _words(worksheet: Any, add: AddFormat, ranges: str, action: str, direction: str = "") -> None:
+def _words(worksheet: Any, add: AddFormat, ranges: str, action: str, direction: str) -> None:
     """Colours of the TRS band's word."""
-    bull = f'{direction}="BULLISH"' if direction else "FALSE"
-    bear = f'{direction}="BEARISH"' if direction else "FALSE"
-    if direction:
-        for word, bull_look, bear_look in (
-            ("AGGRESSIVE", {"bg_color": looks.BULL, "font_color": "#FFFFFF", "bold": True},
-             {"bg_color": looks.BEAR, "font_color": "#FFFFFF", "bold": True}),
-            ("NORMAL", {"bg_color": looks.BULL_TINT, "font_color": looks.BULL},
-             {"bg_color": looks.BEAR_TINT, "font_color": looks.BEAR}),
-        ):  # fmt: skip
-            _when(worksheet, ranges, f'AND({action}="{word}",{bull})', add(bull_look))
-            _when(worksheet, ranges, f'AND({action}="{word}",{bear})', add(bear_look))
+    for word, bull, bear in (
+        ("AGGRESSIVE", {"bg_color": looks.BULL, "font_color": "#FFFFFF", "bold": True},
+         {"bg_color": looks.BEAR, "font_color": "#FFFFFF", "bold": True}),
+        ("NORMAL", {"bg_color": looks.BULL_TINT, "font_color": looks.BULL},
+         {"bg_color": looks.BEAR_TINT, "font_color": looks.BEAR}),
+    ):  # fmt: skip
+        _when(worksheet, ranges, f'AND({action}="{word}",{direction}="BULLISH")', add(bull))
+        _when(worksheet, ranges, f'AND({action}="{word}",{direction}="BEARISH")', add(bear))
     _when(worksheet, ranges, f'{action}="SMALL/HEDGED"', add({"bg_color": looks.CAUTION}))
     _when(worksheet, ranges, f'{action}="NO TRADE"', add({"bg_color": looks.IDLE, "font_color": looks.IDLE_INK}))
-    if not direction:
-        _hues(worksheet, add, ranges, action)
 
 
 def _hues(worksheet: Any, add: AddFormat, ranges: str, cell: str) -> None:
@@ -196,7 +201,7 @@ def _hues(worksheet: Any, add: AddFormat, ranges: str, cell: str) -> None:
 def _signs(table: Table, worksheet: Any, add: AddFormat) -> None:
     """Price changes are green or red; changes of open interest carry their sign only, a rise is not bullish."""
     for column in table.columns:
-        if column.source in ("price.spot_change_pct", "price.spot_change", "call.change", "put.change"):
+        if column.source in _PRICE_CHANGES:
             _sign(worksheet, add, _range(table, column.source))
 
 
@@ -229,16 +234,13 @@ def _grouping(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     pieces += [
         (cell.column, cell.row, cell.row) for cells in sheet.cells for cell in cells.cells if cell.kind.follows_units
     ]
-    if pieces:
-        _whole(worksheet, add, _union(pieces), 'UNITS<>"LAKH"')
-    counts = [
-        (named.column, named.row + i, named.row + i)
-        for named in sheet.named
-        for i, cell in enumerate(named.cells)
-        if cell.kind is Kind.COUNT
-    ]
-    if counts:
-        _whole(worksheet, add, _union(counts), "TRUE")
+    for row in sorted({first for _, first, _ in pieces}):
+        _whole(worksheet, add, _union(piece for piece in pieces if piece[1] == row), 'UNITS<>"LAKH"')
+    for named in sheet.named:
+        # Named numbers are always in units; the unit beside them tells which are.
+        first, last = _ref(named.row, named.column), _ref(named.row + len(named.cells) - 1, named.column)
+        unit = f"${column_letters(named.column + 1)}{named.row}"
+        _whole(worksheet, add, f"{first}:{last}", f'{unit}="units"')
 
 
 def _whole(worksheet: Any, add: AddFormat, ranges: str, condition: str) -> None:
