@@ -218,7 +218,7 @@ def assert_same(one: object, other: object, *, leave_out: Iterable[str] = ()) ->
         equal = values.shape == theirs.shape and (
             np.array_equal(values, theirs, equal_nan=True)
             if values.dtype.kind == "f"
-            else bool(np.all((values == theirs) | ((values != values) & (theirs != theirs))))  # noqa: PLR0124
+            else bool(np.all((values == theirs) | ((values != values) & (theirs != theirs))))
         )
         if not equal:
             different.append(path)
@@ -310,8 +310,8 @@ class LivelyMarket:
             "volume": self.volume[rows],
             "open_interest": self.interest[rows],
         }
-        for name, values in legs.items():
-            values = values.copy()
+        for name, right in legs.items():
+            values = right.copy()
             values[draw.random(values.shape) < self.faults] = np.nan
             spoiled = draw.random(values.shape) < self.faults
             values[spoiled] = draw.choice([-1.0, 0.0, 3.0, 1e5], int(spoiled.sum()))

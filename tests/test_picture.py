@@ -178,7 +178,9 @@ def test_the_close_is_the_contracts_own():
     assert chains.refused.tolist() == [Reason.AFTER_CLOSE, Reason.OK]
 
 
-@pytest.mark.parametrize(("second", "reason"), [(0, Reason.REPEATED_STAMP), (-1, Reason.REPEATED_STAMP), (1, Reason.OK)])
+@pytest.mark.parametrize(
+    ("second", "reason"), [(0, Reason.REPEATED_STAMP), (-1, Reason.REPEATED_STAMP), (1, Reason.OK)]
+)
 def test_a_stamp_must_be_newer_than_the_last_accepted_one(second, reason):
     one = day()
     changed = {**GOOD, "open_interest": [(300, 300)] * 3}
@@ -207,7 +209,9 @@ def test_an_expired_chain_is_refused():
     }
 
 
-@pytest.mark.parametrize(("quoted", "reason"), [(0, Reason.TOO_FEW_STRIKES), (1, Reason.TOO_FEW_STRIKES), (2, Reason.OK)])
+@pytest.mark.parametrize(
+    ("quoted", "reason"), [(0, Reason.TOO_FEW_STRIKES), (1, Reason.TOO_FEW_STRIKES), (2, Reason.OK)]
+)
 def test_a_chain_needs_two_quoted_strikes(quoted, reason):
     prices = [(6, NAN), (NAN, 3), (NAN, NAN)] if quoted == 2 else [(6, 1)] * quoted + [(NAN, NAN)] * (3 - quoted)
     chains = observed({"last": prices})
@@ -303,9 +307,8 @@ def test_a_spot_that_comes_back_is_well_again():
 
 def test_the_days_bar_comes_along_and_a_volume_of_zero_is_kept():
     one = day()
-    spots = seen(
-        one, poll(one, AT, spot={"NIFTY": 100.0}, open={"NIFTY": 99.0}, previous_close={"NIFTY": 0.0}, volume={"NIFTY": 0.0})
-    ).underlyings
+    bar = {"open": {"NIFTY": 99.0}, "previous_close": {"NIFTY": 0.0}, "volume": {"NIFTY": 0.0}}
+    spots = seen(one, poll(one, AT, spot={"NIFTY": 100.0}, **bar)).underlyings
     assert (spots.open[0], spots.volume[0]) == (99.0, 0.0)
     assert np.isnan(spots.previous_close[0])
 
@@ -563,8 +566,8 @@ def test_every_leg_is_folded_as_by_a_plain_loop():
                 continue
             for side in (0, 1):
                 now = {n: float(v[i, side]) for n, v in p.legs.items()}
-                for n in now:
-                    if now[n] < 0 or (now[n] == 0 and n in ("last", "bid", "ask")):
+                for n, value in list(now.items()):
+                    if value < 0 or (value == 0 and n in ("last", "bid", "ask")):
                         now[n] = NAN
                 if now["bid"] > now["ask"]:
                     now["bid"] = now["ask"] = NAN

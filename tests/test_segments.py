@@ -164,7 +164,8 @@ def test_fractional_sums_of_a_chain_do_not_depend_on_its_neighbours():
     lengths = draw.integers(1, 60, 40)
     names = [f"N{i}" for i in range(len(lengths))]
     layout = a_layout({n: [5.0 * (i + 1) for i in range(k)] for n, k in zip(names, lengths, strict=True)})
-    values = draw.normal(size=(layout.rows, 2)) * 10.0 ** draw.integers(-8, 14, len(lengths))[layout.row_segment][:, None]
+    scale = 10.0 ** draw.integers(-8, 14, len(lengths))
+    values = draw.normal(size=(layout.rows, 2)) * scale[layout.row_segment][:, None]
     everything = (segments.total(layout, values), segments.running_total(layout, values[:, 1]))
     for i, name in enumerate(names):
         alone = layout.sliced(name)

@@ -42,7 +42,8 @@ def layout_of(chains):
 
 def contents(state, contract_of):
     """{contract: values} of one state, for comparison without a layout."""
-    return {contract_of(i): tuple(v[i].tobytes() for v in state.values()) for i in range(len(next(iter(state.values()))))}
+    count = len(next(iter(state.values())))
+    return {contract_of(i): tuple(v[i].tobytes() for v in state.values()) for i in range(count)}
 
 
 @given(ladders, ladders, st.integers(0, 99))
