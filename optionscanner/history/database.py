@@ -19,9 +19,9 @@ _HEADER = b"SQLite format 3\x00"
 _OLDEST_SQLITE = (3, 37, 0)
 """First version with STRICT tables: https://www.sqlite.org/stricttables.html"""
 
-_WAL_PAGES = 16_384
-"""Pages (64 MB) after which the write-ahead log is folded into the file: a whole market's cycle is about 2 MB, so the
-fold, which takes a tenth of a second, falls on one cycle in thirty."""
+_WAL_PAGES = 32_768
+"""Pages (128 MB) after which the write-ahead log is folded into the file. A cycle of a whole market is about 3 MB, so
+the fold, which takes a tenth of a second, falls on one such cycle in forty (tests/benchmarks/history.py)."""
 
 _CHECKED_BYTES = 256 << 20
 """Files up to this size are checked whole when they are opened, at about 1 GB/s."""

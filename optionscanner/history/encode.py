@@ -78,8 +78,13 @@ class Encoder:
         leg = np.flatnonzero(stored)
         if whole_picture:
             self.underlyings, self.futures = {}, {}
+        in_picture = _in_picture(report)
+        polled = np.zeros(chains.layout.segments, dtype=bool)
+        polled[chains.polls.segment[in_picture]] = True
+        # What a whole picture repeats was polled in a cycle that is not stored, so it counts as seen now.
+        repeated = whole_picture & np.isfinite(chains.observed_at) & ~polled
         rows: dict[str, list[Row]] = {
-            "observation": _observations(report, keys),
+            "observation": [*_observations(report, keys, in_picture), *_repetitions(report, keys, repeated)],
             "underlying_quote": list(self._underlying_quotes(report, at)),
             "future_quote": list(self._future_quotes(report, at)),
             "failure": [
@@ -109,7 +114,7 @@ class Encoder:
                 json.dumps({step: round(float(ms), 3) for step, ms in report.timings.items()}),
             )
         ]
-        return EncodedCycle(report.cycle, at, leg, _quotes(report, leg), counts, rows)
+        return EncodedCycle(report.cycle, at, leg, _quotes(report, leg, repeated), counts, rows)
 
     def _underlying_quotes(self, report: CycleReport, at: int) -> Iterator[Row]:
         spots = report.chains.underlyings
@@ -154,12 +159,12 @@ def _rows(columns: Sequence[npt.NDArray[np.generic]]) -> Iterable[Row]:
     return zip(*(_values(column) for column in columns), strict=True)
 
 
-def _quotes(report: CycleReport, leg: Ints) -> Floats:
+def _quotes(report: CycleReport, leg: Ints, repeated: Bools) -> Floats:
     """(n, 14) observed_at and the columns of a quote, of the legs at flat index `leg`."""
     chains, legs, pricing = report.chains, report.chains.legs, report.pricing
-    observed = chains.observed_at[chains.layout.row_segment[leg // 2]]
+    observed = np.where(repeated | np.isnan(chains.observed_at), report.as_of, chains.observed_at)
     out = np.empty((len(leg), 14))
-    out[:, 0] = milliseconds(np.where(np.isnan(observed), report.as_of, observed))
+    out[:, 0] = milliseconds(observed[chains.layout.row_segment[leg // 2]])
     for i, name in enumerate(("last", "bid", "ask"), start=1):
         out[:, i] = whole_paise(getattr(legs, name).ravel()[leg])
     for i, name in enumerate(("bid_quantity", "ask_quantity", "volume", "open_interest"), start=4):
@@ -173,17 +178,47 @@ def _quotes(report: CycleReport, leg: Ints) -> Floats:
     return out
 
 
-def _observations(report: CycleReport, keys: list[tuple[str, str]]) -> list[Row]:
-    chains, polls = report.chains, report.chains.polls
+def _in_picture(report: CycleReport) -> Bools:
+    """(P,) polls that the stored quotes are of: the newest accepted one of each chain."""
+    polls = report.chains.polls
     accepted = polls.refused == Reason.OK
-    newest = accepted & (polls.observed_at == chains.observed_at[polls.segment])
+    newest = accepted & (polls.observed_at == report.chains.observed_at[polls.segment])
     # Of several accepted polls of a chain at one instant, the last one made the picture.
-    last = {int(polls.segment[i]): i for i in np.flatnonzero(newest)}
-    in_picture = np.zeros(len(polls.segment), dtype=np.int64)
-    in_picture[list(last.values())] = 1
+    last = {int(polls.segment[i]): int(i) for i in np.flatnonzero(newest)}
+    chosen = np.zeros(len(polls.segment), dtype=bool)
+    chosen[list(last.values())] = True
+    return chosen
+
+
+def _repetitions(report: CycleReport, keys: list[tuple[str, str]], repeated: Bools) -> Iterable[Row]:
+    """An observation at the cycle's instant for each chain that was not polled in it."""
+    chains, index = report.chains, np.flatnonzero(repeated)
+    seen = np.add.reduceat(np.isfinite(chains.legs.seen_at).any(axis=1), chains.layout.starts, dtype=np.int64)
+    columns = [
+        np.full(len(index), milliseconds(report.as_of)),
+        np.full(len(index), report.cycle),
+        np.full(len(index), -1),
+        milliseconds(chains.stamped_at[index]),
+        np.zeros(len(index), dtype=np.int64),
+    ]
+    more = [
+        seen[index],
+        np.zeros(len(index), dtype=np.int64),
+        np.full(len(index), np.nan),
+        np.ones(len(index), dtype=np.int64),
+        whole_paise(chains.spot[index]),
+        report.pricing.forward[index],
+        chains.coverage[index],
+    ]
+    for segment, first, rest in zip(index.tolist(), _rows(columns), _rows(more), strict=True):
+        yield (*keys[segment], *first, None, *rest)
+
+
+def _observations(report: CycleReport, keys: list[tuple[str, str]], in_picture: Bools) -> list[Row]:
+    chains, polls = report.chains, report.chains.polls
 
     def of_chain(values: Floats) -> Floats:
-        return np.where(in_picture == 1, values[polls.segment], np.nan)
+        return np.where(in_picture, values[polls.segment], np.nan)
 
     columns = [
         milliseconds(polls.observed_at),
@@ -196,7 +231,7 @@ def _observations(report: CycleReport, keys: list[tuple[str, str]]) -> list[Row]
         polls.rows,
         polls.faulty_legs,
         polls.odd_lots,
-        in_picture,
+        in_picture.astype(np.int64),
         whole_paise(of_chain(chains.spot)),
         of_chain(report.pricing.forward),
         of_chain(chains.coverage),

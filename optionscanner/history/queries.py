@@ -50,8 +50,8 @@ def observations_accounted(database: Database, session: int) -> Accounting:
     counted = {
         row["words"]: int(row["polls"])
         for row in database.query(
-            "SELECT ifnull(refused_words, '') AS words, count(*) AS polls FROM observation WHERE session = ? "
-            "GROUP BY refused, refused_words ORDER BY polls DESC, words",
+            "SELECT ifnull(refused_words, '') AS words, count(*) AS polls FROM observation "
+            "WHERE session = ? AND poll >= 0 GROUP BY refused, refused_words ORDER BY polls DESC, words",
             (session,),
         )
     }
@@ -129,7 +129,7 @@ class HistoryReader:
             ) o
             CROSS JOIN contract c ON c.underlying = :underlying AND c.expiry = :expiry
                 AND c.option_type IN ('CE', 'PE')
-            JOIN quote q ON q.session = o.session AND q.at = o.observed_at AND q.contract = c.id
+            CROSS JOIN quote q ON q.session = o.session AND q.at = o.observed_at AND q.contract = c.id
             GROUP BY q.contract
             ORDER BY c.strike_paise, c.option_type
             """,

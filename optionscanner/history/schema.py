@@ -85,7 +85,7 @@ CREATE TABLE observation (  -- one row for each poll of a chain, accepted or ref
     expiry TEXT NOT NULL,
     observed_at INTEGER NOT NULL,
     cycle INTEGER NOT NULL,
-    poll INTEGER NOT NULL,  -- counts within the cycle
+    poll INTEGER NOT NULL,  -- counts within the cycle; -1: no poll, the picture is repeated after cycles were lost
     stamped_at INTEGER,  -- when the market says the quotes were made
     refused INTEGER NOT NULL,  -- reason code, 0 = accepted
     refused_words TEXT,

@@ -11,7 +11,7 @@ import zlib
 from collections import deque
 
 from optionscanner.history.encode import EncodedCycle
-from optionscanner.model.contracts import Layout
+from optionscanner.model.context import DayContext
 
 
 class Spool:
@@ -19,7 +19,7 @@ class Spool:
 
     def __init__(self, room: int) -> None:
         self.room = room
-        self._waiting: deque[tuple[Layout, bytes]] = deque()
+        self._waiting: deque[tuple[DayContext, bytes]] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -29,16 +29,16 @@ class Spool:
         """Whether another cycle would be lost."""
         return len(self) >= self.room
 
-    def put(self, layout: Layout, cycle: EncodedCycle) -> None:
+    def put(self, day: DayContext, cycle: EncodedCycle) -> None:
         """Let a cycle wait behind the others."""
         # Never leaves this process: bytes only because they are smaller than the objects.
-        self._waiting.append((layout, zlib.compress(pickle.dumps(cycle, pickle.HIGHEST_PROTOCOL), 1)))
+        self._waiting.append((day, zlib.compress(pickle.dumps(cycle, pickle.HIGHEST_PROTOCOL), 1)))
 
-    def first(self) -> tuple[Layout, EncodedCycle]:
+    def first(self) -> tuple[DayContext, EncodedCycle]:
         """The cycle that waits longest; it stays until `drop_first`."""
-        layout, packed = self._waiting[0]
+        day, packed = self._waiting[0]
         cycle: EncodedCycle = pickle.loads(zlib.decompress(packed))
-        return layout, cycle
+        return day, cycle
 
     def drop_first(self) -> None:
         """The cycle that waited longest is stored, or cannot be."""

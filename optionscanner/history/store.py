@@ -26,7 +26,6 @@ from optionscanner.history.spool import Spool
 from optionscanner.history.views import VIEWS
 from optionscanner.model.columns import ALERTS, READINGS, TableSpec
 from optionscanner.model.context import DayContext
-from optionscanner.model.contracts import Layout
 from optionscanner.model.readings import Reading
 from optionscanner.model.reports import CycleReport
 from optionscanner.model.sessions import Mode, RunSession
@@ -144,7 +143,7 @@ class SqliteHistory:
             encoded = opened.encoder.encode(report, whole_picture=whole_picture)
             opened.last_cycle, opened.last_at = encoded.cycle, encoded.at
             if trouble is None and not len(self._spool):
-                trouble = self._stored(opened, report.chains.layout, encoded)
+                trouble = self._stored(opened, report.chains.day, encoded)
                 if trouble is None:
                     opened.incomplete = False
                     self.not_stored_since = None
@@ -152,7 +151,7 @@ class SqliteHistory:
                 if not isinstance(trouble, HistoryBusy):
                     self.lost += 1
                     raise trouble
-            self._spool.put(report.chains.layout, encoded)
+            self._spool.put(report.chains.day, encoded)
             opened.incomplete = False
             raise trouble or HistoryBusy(f"history {self.path}: can be written again and is catching up")
 
@@ -251,8 +250,8 @@ class SqliteHistory:
     def _drained(self, opened: _Open, most: int) -> HistoryError | None:
         """Store up to `most` waiting cycles; why it stopped before that."""
         for _ in range(min(most, len(self._spool))):
-            layout, cycle = self._spool.first()
-            trouble = self._stored(opened, layout, cycle)
+            day, cycle = self._spool.first()
+            trouble = self._stored(opened, day, cycle)
             if isinstance(trouble, HistoryBusy):
                 return trouble
             self._spool.drop_first()
@@ -261,21 +260,23 @@ class SqliteHistory:
                 opened.incomplete = True
         return None
 
-    def _stored(self, opened: _Open, layout: Layout, cycle: EncodedCycle) -> HistoryError | None:
+    def _stored(self, opened: _Open, day: DayContext, cycle: EncodedCycle) -> HistoryError | None:
         """Write one cycle in one transaction; why it could not be."""
         try:
             with speaking(self.path):
-                self._write(opened, layout, cycle)
+                self._write(opened, day, cycle)
         except HistoryError as error:
             return error
         for name, count in {"cycles": 1, **cycle.counts}.items():
             opened.counts[name] += count
         return None
 
-    def _write(self, opened: _Open, layout: Layout, cycle: EncodedCycle) -> None:
+    def _write(self, opened: _Open, day: DayContext, cycle: EncodedCycle) -> None:
         connection, session = self._database.conn, opened.stored.id
-        if layout is not opened.ids.layout:
-            opened.ids = ContractIds(connection, layout, trading_date=opened.session.trading_date)
+        if day.layout is not opened.ids.layout:
+            ids = ContractIds(connection, day.layout, trading_date=opened.session.trading_date)
+            ids.enter_day(session, day)
+            opened.ids = ids
         opened.ids.ensure(cycle.leg)
         contract = opened.ids.of_leg[cycle.leg]
         order = np.lexsort((contract, cycle.quotes[:, 0]))

@@ -56,9 +56,9 @@ SELECT
     o.observed_at AS observed_at,
     o.session AS session
 FROM observation o
-JOIN cycle k ON k.session = o.session AND k.cycle = o.cycle
-JOIN contract c ON c.underlying = o.underlying AND c.expiry = o.expiry AND c.option_type IN ('CE', 'PE')
-JOIN quote q ON q.session = o.session AND q.contract = c.id AND q.at = (
+CROSS JOIN cycle k ON k.session = o.session AND k.cycle = o.cycle
+CROSS JOIN contract c ON c.underlying = o.underlying AND c.expiry = o.expiry AND c.option_type IN ('CE', 'PE')
+CROSS JOIN quote q ON q.session = o.session AND q.contract = c.id AND q.at = (
     SELECT p.observed_at
     FROM observation p
     WHERE p.session = o.session AND p.underlying = o.underlying AND p.expiry = o.expiry
@@ -146,7 +146,7 @@ SELECT
 FROM (SELECT 'NSE' AS exchange, 'NIFTY' AS symbol UNION ALL SELECT 'BSE', 'SENSEX') e
 JOIN observation o
     ON o.session = (SELECT max(id) FROM session) AND o.underlying = e.symbol AND o.in_picture = 1
-JOIN cycle k ON k.session = o.session AND k.cycle = o.cycle
+CROSS JOIN cycle k ON k.session = o.session AND k.cycle = o.cycle
 GROUP BY e.exchange"""
 
 VIEWS: Mapping[str, str] = {
