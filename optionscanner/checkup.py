@@ -16,7 +16,7 @@ from optionscanner import console
 from optionscanner.bootstrap import environment
 from optionscanner.checkup_probes import Probes
 from optionscanner.cli import Options
-from optionscanner.config import Config, project_folder
+from optionscanner.config import Config, defaults, project_folder
 from optionscanner.errors import OptionScannerError
 from optionscanner.model.calendar import TradingCalendar, load_calendar
 
@@ -75,7 +75,7 @@ def check(
     """
     probes = probes or Probes()
     calendar = load_calendar()
-    used = config if isinstance(config, Config) else Config()
+    used = config if isinstance(config, Config) else defaults()
     market, trading_date = _market(used, options, read_recording)
     workbook = options.workbook or used.workbook.path
     findings = [

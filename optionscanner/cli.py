@@ -170,7 +170,7 @@ def _refuse_nonsense(parser: _Parser, typed: set[str], given: argparse.Namespace
     if "sources" in typed:
         if "to" not in typed:
             parser.error("--import needs --to FOLDER, the place for the recorded day")
-        useless = sorted(typed - {"sources", "to", "config"})
+        useless = sorted(typed - {"sources", "to"})
         if useless:
             parser.error(f"--import only converts files and has no use for {_option(parser, useless[0])}; leave it out")
     if "seed" in typed and "replay" in typed:

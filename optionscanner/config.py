@@ -133,6 +133,11 @@ def project_folder() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
+def defaults(root: Path | None = None) -> Config:
+    """Every setting at its default; paths absolute, from `root`, the project folder where it is not given."""
+    return _rooted(Config(), root or project_folder())
+
+
 def load(path: Path | None = None, *, root: Path | None = None) -> Config:
     """The settings of a file; of `config.yaml` in the project folder where no path is given.
 
@@ -144,7 +149,7 @@ def load(path: Path | None = None, *, root: Path | None = None) -> Config:
     file = path if path is not None else base / FILE_NAME
     text = _text_of(file, may_be_missing=path is None)
     if text is None:
-        config = _rooted(Config(), base)
+        config = defaults(base)
         config._note = f"{file} does not exist; every setting has its default."
         return config
     config = _rooted(_checked(read_text(text, file=str(file)), str(file)), base)

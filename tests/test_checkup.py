@@ -84,7 +84,7 @@ def test_nothing_is_created_or_changed_where_things_are(tmp_path):
     [
         (
             "",
-            "takes the simulated market, every name of it, runs from its first instant to its close at the market's own",
+            "takes the simulated market, every name of it, runs from its first instant to its close at the ",
         ),
         ("--once", "takes the simulated market, every name of it, makes one pass over every underlying, and ends. "),
         (
@@ -145,6 +145,8 @@ def test_a_configuration_with_problems_leaves_the_rest_of_the_check(tmp_path):
         "correct what is named; the rest of this check assumes defaults",
     )  # fmt: skip
     assert len(result) == 13
+    assert result[-1].found == "the program would not get far; put right first: Configuration."
+    assert f"{config.project_folder() / 'var' / 'log'}" in [finding.found for finding in result]
 
 
 @pytest.mark.parametrize(("line", "seed"), [("", 7), ("--seed 0", 0)])

@@ -27,7 +27,7 @@ from optionscanner.config_sections import History, Log, Workbook
         ("--until 00:00", Options(until=time(0))),
         ("--seed 0", Options(seed=0)),
         ("--import a b --to c", Options(sources=(Path("a"), Path("b")), to=Path("c"))),
-        ("--to c --import a --config x.yaml", Options(sources=(Path("a"),), to=Path("c"), config=Path("x.yaml"))),
+        ("--to c --import a", Options(sources=(Path("a"),), to=Path("c"))),
         (
             "--workbook b.XLSX --history h.db --config c.yaml --check",
             Options(workbook=Path("b.XLSX"), history=Path("h.db"), config=Path("c.yaml"), check=True),
@@ -59,6 +59,7 @@ def complaint(capsys, *arguments: str) -> str:
         ("--import a", "--import needs --to FOLDER, the place for the recorded day"),
         ("--import a --to b --once", "--import only converts files and has no use for --once; leave it out"),
         ("--import a --to b --seed 0", "--import only converts files and has no use for --seed; leave it out"),
+        ("--import a --to b --config c", "--import only converts files and has no use for --config; leave it out"),
         ("--import a --to b --check", "--import only converts files and has no use for --check; leave it out"),
         ("--import a --to b --until 10:00", "--import only converts files and has no use for --until; leave it out"),
         ("--import a --to b --from 10:00", "--import only converts files and has no use for --from; leave it out"),
