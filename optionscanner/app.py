@@ -29,6 +29,7 @@ from optionscanner.config import Config
 from optionscanner.cycle import Cycle, Sinks
 from optionscanner.errors import OptionScannerError
 from optionscanner.health import Health
+from optionscanner.history.queries import HistoryReader
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.calendar import IST, TradingCalendar, load_calendar
 from optionscanner.model.reasons import Reason
@@ -93,12 +94,22 @@ def _check(options: cli.Options) -> int:
         config,
         options,
         read_recording=lambda folder: read_day(folder).manifest.date,
+        read_history=_described,
     )
     return checkup.show(findings)
 
 
+def _described(history: Path) -> str:
+    """What a history file holds, for `--check`; raises HistoryError where it cannot be used."""
+    with HistoryReader(history) as reader:
+        sessions = reader.sessions()
+    cycles = int(sessions["cycles"].sum()) if len(sessions) else 0
+    return f"{len(sessions)} session{'s' * (len(sessions) != 1)} with {cycles:,} cycles"
+
+
 def _run(config: Config, options: cli.Options) -> int:
     stop = _stop_on_signals()
+    wall = WallClock(stop)
     logs.set_up(config.log, console.warn)
     calendar = load_calendar()
     source = _source(config, options, calendar, stop)
@@ -122,6 +133,7 @@ def _run(config: Config, options: cli.Options) -> int:
         console.say(resume.note)
         source.market.want(_wants(config, source.market))
         health = _health(settings, source.market, history, place, calendar)
+        health.probes = (*health.probes, _clock_probe(wall))
         shown = ShowSettings.of(config.workbook, settings.stale)
         cycle = Cycle(
             session=session,
@@ -134,10 +146,11 @@ def _run(config: Config, options: cli.Options) -> int:
             show_every=0.0 if options.speed == 1 or options.once else FRAME_EVERY_S,
             labels={"speed": _speed_word(options.speed)} if session.mode is Mode.REPLAY else {},
         )
-        _drive(options, source, cycle, resume, stop)
+        _drive(options, source, cycle, resume, wall=wall, stop=stop)
     finally:
         workbook.close()
         history.close()
+        logs.close()
     return 0
 
 
@@ -172,7 +185,7 @@ def _tell_unknown(config: Config, known: Sequence[str]) -> None:
     unknown = sorted(set(config.underlyings.named) - set(known))
     if unknown:
         console.warn(
-            f"config underlyings: this source has no {', '.join(unknown)}; they are left out, check how they are spelled"
+            f"config underlyings: this source has no {', '.join(unknown)}; check how they are spelled"
         )
 
 
@@ -186,7 +199,9 @@ def _wants(config: Config, market: Market) -> list[Want]:
     ]
 
 
-def _drive(options: cli.Options, source: Source, cycle: Cycle, resume: Resume, stop: Event) -> None:
+def _drive(
+    options: cli.Options, source: Source, cycle: Cycle, resume: Resume, *, wall: WallClock, stop: Event
+) -> None:
     """Run the session's part that is still to do, and print what became of the observations."""
     market = source.market
     instants = market.instants()
@@ -211,7 +226,7 @@ def _drive(options: cli.Options, source: Source, cycle: Cycle, resume: Resume, s
         if not todo.instants:
             cycle.redraw(market.latest())
         elif options.speed == 1 and not options.once:
-            runner.run_with_the_wall(WallClock(stop))
+            runner.run_with_the_wall(wall)
         else:
             runner.run()
     _tell_the_end(runner, cycle, time.perf_counter() - begun, stopped=stop.is_set())
@@ -288,6 +303,17 @@ def _health(
 
     health.probes = (file_size, disk, memory, calendar_end)
     return health
+
+
+def _clock_probe(wall: WallClock) -> Callable[[], HealthItem]:
+    def clock() -> HealthItem:
+        wall.now()
+        back = wall.set_back
+        what = "the computer's clock was set back; session time never goes back, it waits" if back else ""
+        found = f"set back by {back:.1f} s" if back else "steady"
+        return HealthItem("Computer's clock", found, "", "WARN" if back else "OK", float("nan"), what)
+
+    return clock
 
 
 def _history_path(config: Config, options: cli.Options, session: RunSession) -> Path:

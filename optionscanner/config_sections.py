@@ -200,6 +200,7 @@ class Alerts(Section):
     cool_down: float = Field(
         default=_DEFAULT.alerts.cool_down, ge=0, le=_DAY_S, alias="cool_down_s", description="seconds"
     )
+    stock_flips: bool = Field(default=_DEFAULT.alerts.stock_flips, description="true or false")
 
 
 class RateFrom(Section):
@@ -250,7 +251,7 @@ class Simulated(Section):
     """The market that runs without any source."""
 
     seed: int = Field(default=7, ge=0, le=2**32 - 1, description="equal seeds give equal days")
-    step_s: float = Field(default=30.0, ge=1, le=600, description="seconds")
+    step_s: int = Field(default=30, ge=5, le=600, multiple_of=5, description="seconds in steps of 5")
 
 
 class Underlyings(Section):

@@ -371,7 +371,7 @@ def test_the_disk(tmp_path, free, state, words):
 
 
 def test_credentials_are_named_and_never_shown(tmp_path):
-    environment = {"SMARTAPI_API_KEY": "hunter2", "SMARTAPI_PIN": ""}
+    environment = {"SMARTAPI_API_KEY": "hunter2", "SMARTAPI_PASSWORD": ""}
     result = findings(tmp_path, probes=machine(environment=environment))
     one = next(finding for finding in result if finding.item == "Credentials")
     assert one.found == "SMARTAPI_API_KEY present; live market: not in this version, so none are needed"

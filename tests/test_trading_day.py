@@ -121,7 +121,7 @@ def test_golden_facts_of_30_january_are_met_by_what_was_stored(january_30: Day, 
         given = np.array(found[: len(expected)], float)
         np.testing.assert_allclose(given, np.array(expected, float), rtol=0, atol=6e-5)  # ratios have four decimals
         assert spot == fact["spot"] and atm == fact["atm_strike"], key
-        assert forward == pytest.approx(fact["parity_forward"], rel=2e-4), key
+        assert forward == pytest.approx(fact["parity_forward"], rel=5e-4), key  # IDEA is quoted in 11 rupees and paise
         sides = (fact["atm_ce_iv_black76_pct"], fact["atm_pe_iv_black76_pct"])
         assert min(sides) - 0.3 <= 100 * iv <= max(sides) + 0.3, key
         checked += 1

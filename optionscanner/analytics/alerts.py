@@ -29,6 +29,8 @@ def alerts(chains: Chains, state: State, readiness: Reading, settings: EngineSet
     flips = np.nan_to_num(told["flips"])
     flipped = chains.updated & (flips > np.nan_to_num(told["flip_alerted"]))
     flipped[np.setdiff1d(np.arange(layout.segments), fronts)] = False
+    if not settings.alerts.stock_flips:
+        flipped &= layout.is_index[layout.segment_underlying]
 
     direction = np.nan_to_num(told["regime"])
     rows: list[tuple[str, str, str, str]] = []

@@ -67,7 +67,7 @@ class ActivitySettings:
 
     index_ratio: float = 0.5
     stock_ratio: float = 0.5
-    """Volume over open interest from which a leg is an event."""
+    """Volume over open interest above which a leg is an event."""
     percentile: float = 95.0
     """Least percentile within the chain at this moment; 0 switches it off (the documented literal rule)."""
     min_contracts: float = 500.0
@@ -109,8 +109,10 @@ class AlertSettings:
 
     rearm_below: float = 70.0
     """Readiness below which a rise into the top band would be told again."""
-    cool_down: float = 600.0
+    cool_down: float = 1800.0
     """Seconds between two readiness alerts of one name."""
+    stock_flips: bool = False
+    """Whether regime flips of stocks are told as well as those of indices."""
 
 
 @dataclass(frozen=True, slots=True)
