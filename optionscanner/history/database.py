@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -66,11 +66,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         connection.execute("COMMIT")
-    except BaseException:
-        # SQLite may have rolled back by itself, as it does when the disk is full.
+    finally:
+        # Open only after an error; SQLite may have rolled back by itself, as it does when the disk is full.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        raise
 
 
 def opened_for_writing(path: Path, *, busy_timeout: float) -> Database:
@@ -82,18 +81,16 @@ def opened_for_writing(path: Path, *, busy_timeout: float) -> Database:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HistoryError(f"history {path}: its folder cannot be made ({error.strerror}); choose another") from error
-    with speaking(path):
+    with speaking(path), ExitStack() as undo:
         # The cycle may run on another thread than the one that opened the file; `SqliteHistory` lets in one at a time.
         connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-            connection.execute(f"PRAGMA journal_size_limit = {_WAL_PAGES * 4096}")
-            connection.execute("PRAGMA cache_size = -65536")
-        except BaseException:
-            connection.close()
-            raise
+        undo.callback(connection.close)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_PAGES * 4096}")
+        connection.execute("PRAGMA cache_size = -65536")
+        undo.pop_all()
     return Database(connection)
 
 

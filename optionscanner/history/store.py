@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -191,12 +192,10 @@ class SqliteHistory:
     def _opened(self) -> Database:
         check_file(self.path, mode=self.mode.value, newest_schema=SCHEMA_VERSION)
         database = opened_for_writing(self.path, busy_timeout=self._busy_timeout)
-        try:
-            with speaking(self.path):
-                migrate(database, mode=self.mode.value, tables=self._tables.values(), views=VIEWS)
-        except BaseException:
-            database.conn.close()
-            raise
+        with speaking(self.path), ExitStack() as undo:
+            undo.callback(database.conn.close)
+            migrate(database, mode=self.mode.value, tables=self._tables.values(), views=VIEWS)
+            undo.pop_all()
         self._file = _identity(self.path)
         return database
 
