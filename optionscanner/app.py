@@ -216,6 +216,7 @@ def _drive(
     if resume.last_stored_at is not None:
         todo = Timetable(tuple(t for t in todo.instants if t > resume.last_stored_at))
     with console.Progress() as progress:
+        cycle.health.tell = _warner(progress)
         runner = Runner(market, cycle, source.clock, todo, stop, _teller(progress))
         if resume.last_stored_at is not None:
             runner.seek(resume.last_stored_at)
@@ -250,6 +251,14 @@ def _teller(progress: console.Progress) -> Callable[[CycleReport], None]:
         )
 
     return tell
+
+
+def _warner(progress: console.Progress) -> Callable[[str], None]:
+    def warn(sentence: str) -> None:
+        progress.close()  # the sentence gets a line of its own
+        console.warn(sentence)
+
+    return warn
 
 
 def _tell_the_end(runner: Runner, cycle: Cycle, seconds: float, *, stopped: bool) -> None:

@@ -48,6 +48,8 @@ class Health:
     """Left out on purpose, because a newer one followed at once."""
     failures: int = 0
     """Failures of engines and sinks, this run."""
+    tell: Callable[[str], object] = lambda _sentence: None
+    """Takes a sentence for the terminal: a workbook that cannot be written cannot show why."""
     _cycle_ms: deque[float] = field(default_factory=lambda: deque(maxlen=50))
     _slowest: float = 0.0
     _overruns: int = 0
@@ -57,6 +59,8 @@ class Health:
     _store_sentence: str = ""
     _workbook: WriteResult | None = None
     _workbook_since: float = float("nan")
+    _told: dict[str, str] = field(default_factory=dict)
+    """sink -> its last sentence, so that the same one is told once."""
     _events: dict[tuple[str, str], Event] = field(default_factory=dict)
     _alerts: deque[tuple[float, str, str, str, str]] = field(default_factory=lambda: deque(maxlen=_SHOWN_ALERTS))
 
@@ -95,6 +99,7 @@ class Health:
             self.failures += 1
             self.note(as_of, "history", sentence, "cycles wait and are stored later")
         self._store_sentence = sentence
+        self._tell_once("history", sentence, again="stored again")
 
     def shown(self, as_of: float, result: WriteResult) -> None:
         """What became of the frame."""
@@ -107,6 +112,7 @@ class Health:
         if self._workbook is None or self._workbook.status != result.status:
             self._workbook_since = as_of
         self._workbook = result
+        self._tell_once("workbook", result.sentence, again="written again")
 
     def left_out(self, names: Mapping[str, float]) -> None:
         """Names that engines do not see for now, with the instant of their next try."""
@@ -163,6 +169,15 @@ class Health:
         ]
         order = {"BAD": 0, "WARN": 1, "OK": 2}
         return tuple(sorted(lines, key=lambda line: order[line.state]))
+
+    def _tell_once(self, sink: str, sentence: str, *, again: str) -> None:
+        """A sink's sentence on the terminal and in the log, once until it changes, and the end of the trouble."""
+        before = self._told.get(sink, "")
+        if sentence == before:
+            return
+        self._told[sink] = sentence
+        log.warning("%s: %s", sink, sentence or again)
+        self.tell(f"{sink}: {sentence or again}")
 
     def _run_lines(self, report: CycleReport) -> list[HealthItem]:
         session, times = report.session, list(self._cycle_ms) or [0.0]

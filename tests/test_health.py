@@ -115,3 +115,19 @@ def test_odd_lots_are_told_by_name() -> None:
     assert [e.what for e in health.events()] == ["NIFTY: over 5 % of open interest is not a multiple of the lot of 65"]
     health.observed(replace(told, chains=replace(told.chains, polls=replace(told.chains.polls, odd_lots=odd * 0.8))))
     assert [e.times for e in health.events()] == [1]
+
+
+def test_a_sinks_trouble_and_its_end_are_told_once_each() -> None:
+    told: list[str] = []
+    health = Health(EngineSettings(), tell=told.append)
+    busy = WriteResult("skipped", "OptionsDashboard.xlsx is open in Excel; close it", 1.0, 0, 0)
+    for result in (busy, busy, WriteResult("written", "", 12.0, 9000, 40)):
+        health.shown(AT, result)
+    for sentence in ("the disk is full; free some space", "the disk is full; free some space", "", ""):
+        health.stored(AT, sentence)
+    assert told == [
+        "workbook: OptionsDashboard.xlsx is open in Excel; close it",
+        "workbook: written again",
+        "history: the disk is full; free some space",
+        "history: stored again",
+    ]
