@@ -24,7 +24,7 @@ _SUMMARY = (
     Column("EWMA_Delta", 12, "flow.ewma_delta", Kind.QUANTITY_CHANGE),
     Column("Flow %", 7, "flow.flow_pct", Kind.PERCENT, "%"),
     Column("VolOI", 6, "row.volume_oi", Kind.WORD, "aligned"),
-    Column("Top event", 15, "readiness.top_event", Kind.TEXT, "Vol/OI, B or W"),
+    Column("Top event", 17, "readiness.top_event", Kind.TEXT, "Vol/OI, B or W"),
     Column("PCR", 6, "open_interest.put_call_ratio", Kind.RATIO, "OI"),
     Column("ATM IV", 7, "price.atm_iv", Kind.VOLATILITY, "%"),
     Column("Price time", 9, "price.price_time", Kind.TIME, "IST"),

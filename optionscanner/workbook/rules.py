@@ -37,10 +37,14 @@ def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
 
 def _cards(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     """The same colours on single cells."""
-    places = {cell.source: _ref(cell.row, cell.column, "$") for cells in sheet.cells for cell in cells.cells}
+    cells = {cell.source: cell for block in sheet.cells for cell in block.cells}
+    places = {source: _ref(cell.row, cell.column, "$") for source, cell in cells.items()}
     for source, place in places.items():
         if source == "readiness.action":
-            _words(worksheet, add, place, place, places["readiness.direction"])
+            # The word runs on into the next cell, so the colour does too.
+            cell = cells[source]
+            ranges = f"{_ref(cell.row, cell.column)}:{_ref(cell.row, cell.column + 1)}"
+            _words(worksheet, add, ranges, place, places["readiness.direction"])
         elif source in ("readiness.direction", "flow.regime"):
             _hues(worksheet, add, place, place)
         elif source in _PRICE_CHANGES:
