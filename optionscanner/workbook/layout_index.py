@@ -131,7 +131,7 @@ _CARDS = (
             ("Added since open", ((0, "open_interest.call_open_interest_since_first", Kind.QUANTITY_CHANGE),
                                   (1, "open_interest.put_open_interest_since_first", Kind.QUANTITY_CHANGE))),
             ("Walls", ((0, "open_interest.call_wall", Kind.STRIKE), (1, "open_interest.put_wall", Kind.STRIKE))),
-            ("PCR band, 11 strikes", ((0, "open_interest.put_call_band", Kind.TEXT),
+            ("Chain band, 11 strikes", ((0, "open_interest.put_call_band", Kind.TEXT),
                                       (2, "open_interest.put_call_ratio_window", Kind.RATIO))),
             ("Max pain, distance %", ((0, "open_interest.max_pain", Kind.STRIKE),
                                       (1, "open_interest.max_pain_distance_pct", Kind.PERCENT))),
