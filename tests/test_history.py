@@ -21,6 +21,7 @@ from hypothesis.extra import numpy as hnp
 from optionscanner.errors import HistoryBusy, HistoryError
 from optionscanner.history.encode import milliseconds, whole, whole_paise
 from optionscanner.history.queries import HistoryReader
+from optionscanner.history.schema import FIXED_TABLES
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import ALERTS, FLOW, PRICE, READINGS, Column
@@ -396,8 +397,24 @@ def test_each_migration_is_recorded_once(tmp_path: Path) -> None:
     path = tmp_path / "h.db"
     for _ in range(3):
         SqliteHistory(path, Mode.LIVE).close()
-    assert rows(path, "SELECT number, name FROM migration") == [(1, "first schema")]
-    assert rows(path, "SELECT key, value FROM settings") == [("mode", "LIVE"), ("schema_version", "1")]
+    assert rows(path, "SELECT number, name FROM migration") == [(1, "first schema"), (2, "anchors of quotes")]
+    assert rows(path, "SELECT key, value FROM settings") == [("mode", "LIVE"), ("schema_version", "2")]
+
+
+def test_a_file_of_the_first_schema_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(FIXED_TABLES)
+    connection.executescript(
+        "INSERT INTO migration VALUES (1, 'first schema', 0);"
+        "INSERT INTO settings VALUES ('schema_version', '1'), ('mode', 'REPLAY');"
+        "INSERT INTO observation VALUES (7, 'NIFTY', '2026-02-03', 1, 1, 0, 1, 0, NULL, 5, 0, 0, 1, 0, 0, 0);"
+    )
+    connection.close()
+    stored(path, builders.day_of_reports(INSTANTS[:2]))
+    assert rows(path, "SELECT number FROM migration ORDER BY number") == [(1,), (2,)]
+    assert rows(path, "SELECT underlying, rows, anchored_at FROM observation WHERE session = 7") == [("NIFTY", 5, None)]
+    assert rows(path, "SELECT count(*) FROM observation WHERE session = 1") == [(8,)]
 
 
 # Files that are not ours
@@ -420,7 +437,7 @@ def unusable(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         changed("mode.db", "UPDATE settings SET value = 'LIVE' WHERE key = 'mode'"),
     )
     yield (
-        "has schema 99, this program knows up to 1",
+        "has schema 99, this program knows up to 2",
         changed("newer.db", "UPDATE settings SET value = '99' WHERE key = 'schema_version'"),
     )
     yield "database of another program", changed("foreign.db", "DROP TABLE settings")

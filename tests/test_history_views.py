@@ -190,3 +190,37 @@ def test_a_view_finds_a_chain_without_reading_the_others(connection: sqlite3.Con
         assert [step for step in steps if step.startswith("SCAN")] == []
         if "chain" in question:
             assert steps[0].startswith("SEARCH o USING PRIMARY KEY (session=? AND underlying=?")
+
+
+def test_a_row_shows_the_picture_of_its_observation_however_long_ago_the_leg_changed(tmp_path: Path) -> None:
+    """Fifty polls in which most legs rest, with a restart after half of them."""
+    day = builders.day_of(builders.small_layout())
+    picture, draw, reports = MarketPicture(day), np.random.default_rng(42), []
+    seen = builders.observation(day.layout, ist(9, 16), holes=0.0)
+    instants = [ist(9, 16) + 60.0 * i for i in range(50)]
+    for cycle, at in enumerate(instants, start=1):
+        resting = draw.random((15, 2)) > 0.03
+        seen.legs["open_interest"] += np.where(resting, 0.0, 65.0)
+        picture.observe(dataclasses.replace(seen, observed_at=at, stamped_at=np.full(4, at)))
+        reports.append(builders.report(picture.frozen(at), cycle))
+    path = tmp_path / "h.db"
+    for part in (reports[:25], reports[25:]):
+        history = SqliteHistory(path, Mode.REPLAY)
+        history.begin(builders.run_session(), day, resume_within=None, now=ist(9, 15))
+        for report in part:
+            history.save(report)
+        history.close()
+    connection = sqlite3.connect(path)
+    found: dict[int, list[int]] = {}
+    for at, interest in connection.execute(
+        "SELECT observed_at, oi FROM option_chain_snapshots ORDER BY observed_at, symbol, expiry, strike, option_type"
+    ):
+        found.setdefault(at, []).append(interest)
+    (anchors,) = connection.execute("SELECT count(*) FROM quote_anchor").fetchone()
+    connection.close()
+    by_name = np.concatenate([np.arange(8), np.arange(11, 15), np.arange(8, 11)])
+    for report in reports:
+        expected = report.chains.legs.open_interest[by_name].ravel().tolist()
+        assert found[int(report.as_of * 1000)] == expected, report.cycle
+    assert len(found) == 50
+    assert anchors >= 2 * 30

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from optionscanner.history.changes import Changes
 from optionscanner.history.schema import STATE, STATE_LEGS, reading_table
 from optionscanner.model.contracts import Bools, Floats, Ints, Layout
 from optionscanner.model.readings import Reading
@@ -39,6 +40,8 @@ class EncodedCycle:
     """(n,) flat index (2 x row + side) of the stored legs in the layout."""
     quotes: Floats
     """(n, 1 + len(QUOTE_COLUMNS)): observed_at, then the columns of a quote."""
+    anchors: Floats
+    """(m, 3): at, flat leg, changed_at."""
     counts: dict[str, int]
     """observations, refused, quotes, alerts, failures."""
     rows: dict[str, list[Row]]
@@ -64,7 +67,8 @@ def whole(values: npt.ArrayLike) -> Floats:
 class Encoder:
     """Makes rows of the reports of one session, in the order of its cycles."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes) -> None:
+        self.changes = changes
         self.underlyings: dict[str, Row] = {}
         """underlying -> its last stored columns from spot_paise on."""
         self.futures: dict[tuple[str, str], Row] = {}
@@ -83,8 +87,22 @@ class Encoder:
         polled[chains.polls.segment[in_picture]] = True
         # What a whole picture repeats was polled in a cycle that is not stored, so it counts as seen now.
         repeated = whole_picture & np.isfinite(chains.observed_at) & ~polled
+        quotes = _quotes(report, leg, repeated)
+        self.changes = self.changes.on(chains.layout)
+        seen = np.flatnonzero(polled | repeated)
+        observed_at = milliseconds(np.where(repeated, report.as_of, chains.observed_at))
+        anchors = self.changes.add(
+            leg=leg,
+            at=quotes[:, 0],
+            segments=seen,
+            observed_at=observed_at[seen],
+        )
+        anchored_at = np.where(self.changes.anchored_at <= observed_at, self.changes.anchored_at, np.nan)
         rows: dict[str, list[Row]] = {
-            "observation": [*_observations(report, keys, in_picture), *_repetitions(report, keys, repeated)],
+            "observation": [
+                *_observations(report, keys, in_picture, anchored_at),
+                *_repetitions(report, keys, repeated, anchored_at),
+            ],
             "underlying_quote": list(self._underlying_quotes(report, at)),
             "future_quote": list(self._future_quotes(report, at)),
             "failure": [
@@ -114,7 +132,7 @@ class Encoder:
                 json.dumps({step: round(float(ms), 3) for step, ms in report.timings.items()}),
             )
         ]
-        return EncodedCycle(report.cycle, at, leg, _quotes(report, leg, repeated), counts, rows)
+        return EncodedCycle(report.cycle, at, leg, quotes, anchors, counts, rows)
 
     def _underlying_quotes(self, report: CycleReport, at: int) -> Iterator[Row]:
         spots = report.chains.underlyings
@@ -190,7 +208,9 @@ def _in_picture(report: CycleReport) -> Bools:
     return chosen
 
 
-def _repetitions(report: CycleReport, keys: list[tuple[str, str]], repeated: Bools) -> Iterable[Row]:
+def _repetitions(
+    report: CycleReport, keys: list[tuple[str, str]], repeated: Bools, anchored_at: Floats
+) -> Iterable[Row]:
     """An observation at the cycle's instant for each chain that was not polled in it."""
     chains, index = report.chains, np.flatnonzero(repeated)
     seen = np.add.reduceat(np.isfinite(chains.legs.seen_at).any(axis=1), chains.layout.starts, dtype=np.int64)
@@ -209,12 +229,15 @@ def _repetitions(report: CycleReport, keys: list[tuple[str, str]], repeated: Boo
         whole_paise(chains.spot[index]),
         report.pricing.forward[index],
         chains.coverage[index],
+        anchored_at[index],
     ]
     for segment, first, rest in zip(index.tolist(), _rows(columns), _rows(more), strict=True):
         yield (*keys[segment], *first, None, *rest)
 
 
-def _observations(report: CycleReport, keys: list[tuple[str, str]], in_picture: Bools) -> list[Row]:
+def _observations(
+    report: CycleReport, keys: list[tuple[str, str]], in_picture: Bools, anchored_at: Floats
+) -> list[Row]:
     chains, polls = report.chains, report.chains.polls
 
     def of_chain(values: Floats) -> Floats:
@@ -235,6 +258,7 @@ def _observations(report: CycleReport, keys: list[tuple[str, str]], in_picture: 
         whole_paise(of_chain(chains.spot)),
         of_chain(report.pricing.forward),
         of_chain(chains.coverage),
+        of_chain(anchored_at),
     ]
     named = [keys[s] for s in polls.segment.tolist()]
     words = [_NUMBERS_TO_REASONS[code].words or None for code in polls.refused.tolist()]

@@ -6,22 +6,38 @@ declaration adds need no migration of their own: they are added where they are m
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 
 from sqlite_utils import Database
 
 from optionscanner.errors import HistoryError
 from optionscanner.history.database import transaction
-from optionscanner.history.schema import FIXED_TABLES, DeclaredTable
+from optionscanner.history.schema import ANCHORS, FIXED_TABLES, DeclaredTable
 
 
 def _first_schema(database: Database) -> None:
-    for statement in FIXED_TABLES.split(";\n"):
-        if statement.strip():
+    _run(database, FIXED_TABLES)
+
+
+def _anchors(database: Database) -> None:
+    _run(database, ANCHORS)
+
+
+def _run(database: Database, script: str) -> None:
+    """The statements of a script one by one, inside the transaction that is open."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
             database.execute(statement)
+            statement = ""
 
 
-MIGRATIONS: tuple[tuple[str, Callable[[Database], None]], ...] = (("first schema", _first_schema),)
+MIGRATIONS: tuple[tuple[str, Callable[[Database], None]], ...] = (
+    ("first schema", _first_schema),
+    ("anchors of quotes", _anchors),
+)
 """(what it does, how), numbered from 1 in this order; never changed once released, only appended to."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

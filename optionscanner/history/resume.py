@@ -14,6 +14,8 @@ import numpy as np
 from sqlite_utils import Database
 
 from optionscanner.errors import HistoryError
+from optionscanner.history.changes import Changes
+from optionscanner.history.contract_ids import ContractIds
 from optionscanner.history.encode import Encoder
 from optionscanner.model.contracts import Layout
 from optionscanner.model.sessions import RunSession
@@ -114,9 +116,9 @@ def resumed_state(connection: sqlite3.Connection, path: Path, session: int, layo
     return state
 
 
-def resumed_encoder(connection: sqlite3.Connection, session: int) -> Encoder:
-    """An encoder that knows the last stored row of each underlying and future of the session."""
-    encoder = Encoder()
+def resumed_encoder(connection: sqlite3.Connection, session: int, ids: ContractIds) -> Encoder:
+    """An encoder that knows the last stored row of each underlying and future, and when each leg last changed."""
+    encoder = Encoder(_resumed_changes(connection, session, ids))
     # A bare column beside max() is taken from the row of the maximum: https://www.sqlite.org/lang_select.html
     for _, name, *row in connection.execute(
         "SELECT max(at), underlying, spot_paise, open_paise, high_paise, low_paise, previous_close_paise, volume, "
@@ -131,3 +133,22 @@ def resumed_encoder(connection: sqlite3.Connection, session: int) -> Encoder:
     ):
         encoder.futures[name, expiry] = tuple(row)
     return encoder
+
+
+def _resumed_changes(connection: sqlite3.Connection, session: int, ids: ContractIds) -> Changes:
+    changes = Changes.none(ids.layout)
+    stored = dict(
+        connection.execute("SELECT contract, max(at) FROM quote WHERE session = ? GROUP BY contract", (session,))
+    )
+    changes.changed_at[:] = [stored.get(contract, np.nan) for contract in ids.of_leg.tolist()]
+    position = {(key.underlying, key.expiry.isoformat()): i for i, key in enumerate(ids.layout.segment_keys)}
+    for underlying, expiry, observations, anchored_at in connection.execute(
+        "SELECT underlying, expiry, count(*), max(anchored_at) FROM observation "
+        "WHERE session = ? AND in_picture = 1 GROUP BY underlying, expiry",
+        (session,),
+    ):
+        segment = position.get((underlying, expiry))
+        if segment is not None:
+            changes.observations[segment] = observations
+            changes.anchored_at[segment] = np.nan if anchored_at is None else anchored_at
+    return changes

@@ -162,6 +162,19 @@ CREATE TABLE failure (
 ) STRICT, WITHOUT ROWID;
 """
 
+ANCHORS = """
+ALTER TABLE observation ADD COLUMN anchored_at INTEGER;  -- newest anchor of the chain at or before the observation
+
+CREATE TABLE quote_anchor (  -- when each leg of a chain had last changed, at one in sixteen of its observations
+    session INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    contract INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (session, at, contract)
+) STRICT, WITHOUT ROWID;
+"""
+"""Bounds the search for the newest change of a leg, which may lie hours back: `changes.py`."""
+
 QUOTE_COLUMNS = (
     "last_paise",
     "bid_paise",

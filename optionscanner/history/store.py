@@ -22,7 +22,7 @@ from optionscanner.history.encode import EncodedCycle, Encoder, Row, millisecond
 from optionscanner.history.migrations import SCHEMA_VERSION, migrate
 from optionscanner.history.queries import Accounting, observations_accounted, stored_alerts, stored_counts
 from optionscanner.history.resume import StoredSession, open_session, resumed_encoder, resumed_state
-from optionscanner.history.schema import QUOTE_COLUMNS, STATE, STATE_LEGS, DeclaredTable, declared_tables
+from optionscanner.history.schema import STATE, STATE_LEGS, DeclaredTable, declared_tables
 from optionscanner.history.spool import Spool
 from optionscanner.history.views import VIEWS
 from optionscanner.model.columns import ALERTS, READINGS, TableSpec
@@ -35,7 +35,7 @@ from optionscanner.model.state import Resume, State
 SPOOL_CYCLES = 360
 """Half an hour of cycles every five seconds."""
 
-_QUOTES_PER_STATEMENT = 50
+_ROWS_PER_STATEMENT = 50
 """Rows of one INSERT: halves the time of one row each; more gains nothing (tests/benchmarks/history.py)."""
 
 _DRAINED_PER_CYCLE = 10
@@ -214,7 +214,7 @@ class SqliteHistory:
             stored=stored,
             day=day,
             ids=ids,
-            encoder=resumed_encoder(self._database.conn, stored.id),
+            encoder=resumed_encoder(self._database.conn, stored.id, ids),
             counts=stored_counts(self._database, stored.id),
             last_cycle=stored.cycles,
             last_at=-1 if last is None else int(milliseconds(last)),
@@ -278,22 +278,25 @@ class SqliteHistory:
             opened.ids = ids
         opened.ids.ensure(cycle.leg)
         contract = opened.ids.of_leg[cycle.leg]
+        anchors = cycle.anchors.copy()
+        anchors[:, 1] = opened.ids.of_leg[cycle.anchors[:, 1].astype(np.int64)]
         order = np.lexsort((contract, cycle.quotes[:, 0]))
         quotes = np.column_stack([cycle.quotes[:, :1], contract, cycle.quotes[:, 1:]])[order]
         with transaction(connection):
-            self._insert_quotes(session, quotes)
+            self._insert_many("quote", session, quotes)
+            self._insert_many("quote_anchor", session, anchors)
             for table, rows in cycle.rows.items():
                 if rows:
                     connection.executemany(self._statement(table, session, rows[0]), rows)
 
-    def _insert_quotes(self, session: int, quotes: np.ndarray) -> None:
+    def _insert_many(self, table: str, session: int, rows: np.ndarray) -> None:
         """Many rows a statement. A poll at an instant that is stored already (a clock set back) replaces its rows."""
-        one_row = f"({session}{', ?' * (2 + len(QUOTE_COLUMNS))})"
-        whole = len(quotes) // _QUOTES_PER_STATEMENT * _QUOTES_PER_STATEMENT
-        for part, together in ((quotes[:whole], _QUOTES_PER_STATEMENT), (quotes[whole:], 1)):
+        one_row = f"({session}{', ?' * rows.shape[1]})"
+        whole = len(rows) // _ROWS_PER_STATEMENT * _ROWS_PER_STATEMENT
+        for part, together in ((rows[:whole], _ROWS_PER_STATEMENT), (rows[whole:], 1)):
             if len(part):
                 self._database.conn.executemany(
-                    f"INSERT OR REPLACE INTO quote VALUES {', '.join([one_row] * together)}",
+                    f"INSERT OR REPLACE INTO {table} VALUES {', '.join([one_row] * together)}",
                     part.reshape(len(part) // together, -1).tolist(),
                 )
 

@@ -17,7 +17,7 @@ def _ist(column: str) -> str:
 _EXCHANGE = "CASE c.exchange WHEN 'NFO' THEN 'NSE' WHEN 'BFO' THEN 'BSE' ELSE c.exchange END"
 
 # A leg is stored where it changed, so its quote at an observation is the newest one at or before it. The observations
-# of its chain are walked backwards: for a traded leg that is one or two steps.
+# of its chain are walked backwards, one or two steps for a traded leg, at most to the anchor, which knows the instant.
 _OPTION_CHAIN_SNAPSHOTS = f"""
 SELECT
     o.session || '-' || o.observed_at || '-' || c.id AS id,
@@ -58,14 +58,17 @@ SELECT
 FROM observation o
 CROSS JOIN cycle k ON k.session = o.session AND k.cycle = o.cycle
 CROSS JOIN contract c ON c.underlying = o.underlying AND c.expiry = o.expiry AND c.option_type IN ('CE', 'PE')
-CROSS JOIN quote q ON q.session = o.session AND q.contract = c.id AND q.at = (
-    SELECT p.observed_at
-    FROM observation p
-    WHERE p.session = o.session AND p.underlying = o.underlying AND p.expiry = o.expiry
-        AND p.observed_at <= o.observed_at AND p.in_picture = 1
-        AND EXISTS (SELECT 1 FROM quote x WHERE x.session = p.session AND x.at = p.observed_at AND x.contract = c.id)
-    ORDER BY p.observed_at DESC
-    LIMIT 1
+CROSS JOIN quote q ON q.session = o.session AND q.contract = c.id AND q.at = ifnull(
+    (
+        SELECT x.at
+        FROM observation p
+        CROSS JOIN quote x ON x.session = p.session AND x.at = p.observed_at AND x.contract = c.id
+        WHERE p.session = o.session AND p.underlying = o.underlying AND p.expiry = o.expiry AND p.in_picture = 1
+            AND p.observed_at <= o.observed_at AND p.observed_at > ifnull(o.anchored_at, 0)
+        ORDER BY p.observed_at DESC
+        LIMIT 1
+    ),
+    (SELECT a.changed_at FROM quote_anchor a WHERE a.session = o.session AND a.at = o.anchored_at AND a.contract = c.id)
 )
 LEFT JOIN contract_day d ON d.session = o.session AND d.contract = c.id
 WHERE o.in_picture = 1"""
