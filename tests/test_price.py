@@ -176,11 +176,11 @@ def test_a_chain_never_seen_and_one_left_out():
 @pytest.mark.parametrize(
     ("at", "stamped", "words"),
     [
-        (ist(9, 10), None, "not seen yet"),
-        (AT, AT - 601, "not seen yet"),
+        (ist(9, 10), None, "refused: before the open"),
+        (AT, AT - 601, "refused: stale stamp"),
     ],
 )
-def test_a_refused_first_observation_leaves_the_chain_unseen(at, stamped, words):
+def test_a_first_observation_that_is_refused_says_why(at, stamped, words):
     assert status(picture(at=at, stamped=stamped)) == words
 
 

@@ -85,7 +85,7 @@ def status(chains: Chains, pricing: Pricing, settings: EngineSettings) -> np.nda
         texts[i] = f"refused: {Reason(int(chains.refused[i])).words}"
     for i in np.flatnonzero(stale & np.isfinite(age)):
         texts[i] = f"stale {age[i]:.0f} s"
-    texts[np.isnan(chains.stamped_at)] = Reason.NOT_YET_OBSERVED.words
+    texts[np.isnan(chains.stamped_at) & (chains.refused == Reason.OK)] = Reason.NOT_YET_OBSERVED.words
     texts[chains.refused == Reason.QUARANTINED] = Reason.QUARANTINED.words
     return texts
 
