@@ -140,6 +140,11 @@ def test_a_spot_that_cannot_be_is_named(spot, words):
     assert status(picture(spot=spot), forward=np.array([100.0 if spot != 157.5 else 157.5])) == words
 
 
+def test_a_source_that_never_gave_a_spot_is_no_better():
+    one = a_day({"NIFTY": LADDER})
+    assert status(seen(one, poll(one, AT, {"NIFTY": QUOTES}))) == "no spot"
+
+
 def test_no_forward_is_named_before_the_spot():
     assert status(picture(spot=0.0), forward=np.array([NAN])) == "no forward"
 

@@ -39,7 +39,7 @@ class Replay:
                 stamp = datetime.fromisoformat(fact["ts"]).replace(tzinfo=IST).timestamp()
                 s = chains.layout.segment_of(fact["symbol"], date.fromisoformat(fact["expiry"]))
                 if i not in self.found and abs(chains.stamped_at[s] - stamp) < 1:
-                    self.found[i] = {n: made[t][n][s] for t in ("price", "open_interest") for n in made[t].columns}
+                    self.found[i] = {n: made[t][n][s] for t in ("open_interest", "price") for n in made[t].columns}
                     self.found[i]["lot"] = chains.layout.segment_lot_size[s]
             if self.noon is None and chains.as_of >= NOON:
                 self.noon = chains, *before

@@ -76,7 +76,7 @@ def status(chains: Chains, pricing: Pricing, settings: EngineSettings) -> np.nda
     texts = np.full(layout.segments, "", dtype=object)
     for i in np.flatnonzero(far):
         texts[i] = f"forward {apart[i]:+.1f} % off spot carried to expiry"
-    texts[spot_fault == Reason.SPOT_ZERO] = Reason.SPOT_ZERO.words
+    texts[np.isnan(chains.spot)] = Reason.SPOT_ZERO.words
     texts[spot_fault == Reason.SPOT_ABSURD] = Reason.SPOT_ABSURD.words
     texts[np.isnan(pricing.forward)] = Reason.NO_FORWARD.words
     for i in np.flatnonzero(chains.coverage < settings.open_interest.min_coverage):
