@@ -188,11 +188,11 @@ def _quotes(report: CycleReport, leg: Ints, repeated: Bools) -> Floats:
     for i, name in enumerate(("bid_quantity", "ask_quantity", "volume", "open_interest"), start=4):
         out[:, i] = whole(getattr(legs, name).ravel()[leg])
     for i, name in enumerate(("price_at", "open_interest_at"), start=8):
-        out[:, i] = milliseconds(getattr(legs, name).ravel()[leg])
-    for i, (owner, name) in enumerate(
-        ((pricing, "implied_volatility"), (pricing, "delta"), (legs, "fault"), (pricing, "iv_reason")), start=10
-    ):
-        out[:, i] = getattr(owner, name).ravel()[leg]
+        out[:, i] = out[:, 0] - milliseconds(getattr(legs, name).ravel()[leg])
+    for i, name in enumerate(("implied_volatility", "delta"), start=10):
+        out[:, i] = np.rint(1e6 * getattr(pricing, name).ravel()[leg])
+    out[:, 12] = legs.fault.ravel()[leg]
+    out[:, 13] = pricing.iv_reason.ravel()[leg]
     return out
 
 

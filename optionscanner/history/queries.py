@@ -117,8 +117,9 @@ class HistoryReader:
                 c.strike_paise / 100.0 AS strike, c.option_type, c.lot_size,
                 q.last_paise / 100.0 AS last, q.bid_paise / 100.0 AS bid, q.ask_paise / 100.0 AS ask,
                 q.bid_quantity, q.ask_quantity, q.volume, q.open_interest,
-                q.price_at / 1000.0 AS price_at, q.open_interest_at / 1000.0 AS open_interest_at,
-                q.implied_volatility, q.delta, q.fault, q.iv_reason,
+                (q.at - q.price_age_ms) / 1000.0 AS price_at,
+                (q.at - q.open_interest_age_ms) / 1000.0 AS open_interest_at,
+                q.volatility_ppm / 1e6 AS implied_volatility, q.delta_ppm / 1e6 AS delta, q.fault, q.iv_reason,
                 (SELECT d.previous_open_interest FROM contract_day d
                  WHERE d.session = q.session AND d.contract = q.contract) AS previous_open_interest,
                 max(q.at) / 1000.0 AS changed_at

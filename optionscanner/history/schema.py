@@ -3,7 +3,8 @@
 Main entries: `FIXED_TABLES` and `declared_tables`. Conventions, in every table: instants are INTEGER milliseconds since
 1970 UTC; prices INTEGER paise, in columns that end in ``_paise``; quantities INTEGER units of the underlying; NULL is
 absent, 0 a quoted zero. Prices are rounded to the paisa, the smallest step in which anything is quoted. REAL columns
-keep every bit of a number but the sign of a zero.
+keep every bit of a number but the sign of a zero. The many rows of `quote` hold small whole numbers, which take one to
+four bytes: ages instead of instants, millionths instead of fractions.
 
 The keys begin with (session, instant), so that a cycle is appended at one end of the file instead of touching a page
 for each of 17,000 contracts. Only `observation` stands by chain: through it the changes of one chain are found.
@@ -110,10 +111,10 @@ CREATE TABLE quote (  -- a leg, at an observation at which any quoted quantity o
     ask_quantity INTEGER,
     volume INTEGER,  -- cumulative for the day
     open_interest INTEGER,
-    price_at INTEGER,
-    open_interest_at INTEGER,
-    implied_volatility REAL,
-    delta REAL,
+    price_age_ms INTEGER,  -- how long before `at` the price last moved or traded
+    open_interest_age_ms INTEGER,  -- how long before `at` open interest last changed
+    volatility_ppm INTEGER,  -- implied volatility in millionths, 130000 = 13 %
+    delta_ppm INTEGER,  -- delta in millionths
     fault INTEGER NOT NULL,  -- reason code for which a quoted quantity was blanked, 0 = none
     iv_reason INTEGER NOT NULL,  -- reason code for which there is no volatility or an unreliable one
     PRIMARY KEY (session, at, contract)
@@ -183,10 +184,10 @@ QUOTE_COLUMNS = (
     "ask_quantity",
     "volume",
     "open_interest",
-    "price_at",
-    "open_interest_at",
-    "implied_volatility",
-    "delta",
+    "price_age_ms",
+    "open_interest_age_ms",
+    "volatility_ppm",
+    "delta_ppm",
     "fault",
     "iv_reason",
 )
