@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -124,11 +125,21 @@ def _run(config: Config, options: cli.Options) -> int:
         code_version=__version__,
     )
     place = _history_path(config, options, session)
-    history = SqliteHistory(place, session.mode)
-    workbook = FileHost(options.workbook or config.workbook.path)
-    try:
+    with ExitStack() as closing:
+        closing.callback(logs.close)
+        history = SqliteHistory(place, session.mode)
+        closing.callback(history.close)
+        workbook = FileHost(options.workbook or config.workbook.path)
+        closing.callback(workbook.close)
         # A replay has no "too long ago": its clock goes on where it stopped, whenever that was.
-        resume = history.begin(session, day, resume_within=None, now=source.clock.now())
+        # A simulated market that ended starts over; one that was killed goes on.
+        resume = history.begin(
+            session,
+            day,
+            resume_within=None,
+            now=source.clock.now(),
+            continue_ended=session.mode is not Mode.SIMULATED,
+        )
         console.say(f"{session.label}: {source.name}; history {place}; workbook {workbook.path}")
         console.say(resume.note)
         source.market.want(_wants(config, source.market))
@@ -147,10 +158,7 @@ def _run(config: Config, options: cli.Options) -> int:
             labels={"speed": _speed_word(options.speed)} if session.mode is Mode.REPLAY else {},
         )
         _drive(options, source, cycle, resume, wall=wall, stop=stop)
-    finally:
-        workbook.close()
-        history.close()
-        logs.close()
+        history.end(wall.now())
     return 0
 
 

@@ -32,6 +32,7 @@ from optionscanner.model.columns import ALERTS
 from optionscanner.model.frame import Frame, WriteResult
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
+from optionscanner.model.reasons import Reason
 from optionscanner.model.reports import CycleReport, Failure
 from optionscanner.model.sessions import RunSession
 from optionscanner.model.settings import EngineSettings
@@ -122,7 +123,8 @@ class Cycle:
     def _computed(self, chains: Chains, timings: dict[str, float]) -> CycleReport:
         """Steps 2 to 4: the report of a picture, with nothing stored or shown; the state moves on."""
         failures: list[Failure] = []
-        chains = chains.without(self._names_left_out(chains.as_of))
+        seen, left_out = chains, self._names_left_out(chains.as_of)
+        chains = seen.without(left_out) if left_out else seen
         state = self.state.reindexed(chains.layout) if self.state is not None else State.fresh(chains.layout)
         pricing = self._priced(chains, failures, timings)
         inputs = Inputs(chains, pricing, state, {}, self.settings)
@@ -136,12 +138,12 @@ class Cycle:
                 continue
             inputs = self._with(engine, inputs, failures, timings)
         self.state, self._pricing = inputs.state, pricing
-        made = dict(inputs.made)
+        made = {name: _marked(reading, seen, left_out) for name, reading in inputs.made.items()}
         return CycleReport(
             session=self.session,
             cycle=self.number,
             as_of=chains.as_of,
-            chains=chains,
+            chains=seen,  # quotes of names that are left out are stored and shown all the same
             pricing=pricing,
             readings={name: reading for name, reading in made.items() if name != ALERTS.name},
             alerts=made.get(ALERTS.name, _no_alerts()),
@@ -251,6 +253,16 @@ class Cycle:
             log.error("sink failed", exc_info=error)
             return error
         return None
+
+
+def _marked(reading: Reading, chains: Chains, left_out: set[str]) -> Reading:
+    """The reading with a status that says so for names that engines did not see."""
+    if not left_out or "status" not in reading.columns:
+        return reading
+    gone = np.isin(np.array(chains.layout.names), list(left_out))
+    rows = gone[chains.layout.segment_underlying] if reading.spec.row == "segment" else gone
+    status = np.where(rows, Reason.QUARANTINED.words, reading["status"]).astype(object)
+    return Reading(reading.spec, {**reading.columns, "status": status})
 
 
 def _no_alerts() -> Reading:

@@ -112,7 +112,9 @@ class Health:
         if self._workbook is None or self._workbook.status != result.status:
             self._workbook_since = as_of
         self._workbook = result
-        self._tell_once("workbook", result.sentence, again="written again")
+        # A first start makes the workbook, which is no trouble; later it means that the user's file was gone.
+        made = result.status == "written" and self.frames_written == 1
+        self._tell_once("workbook", "" if made else result.sentence, again="written again")
 
     def left_out(self, names: Mapping[str, float]) -> None:
         """Names that engines do not see for now, with the instant of their next try."""

@@ -60,14 +60,28 @@ class Market(Protocol):
 class History(Protocol):
     """Keeps what was seen and computed. The store must pass `tests/contract_history.py`."""
 
-    def begin(self, session: RunSession, day: DayContext, *, resume_within: float | None, now: float) -> Resume:
-        """Open the session; `resume_within` [s] limits how old the state may be, None for no limit (replay)."""
+    def begin(
+        self,
+        session: RunSession,
+        day: DayContext,
+        *,
+        resume_within: float | None,
+        now: float,
+        continue_ended: bool = True,
+    ) -> Resume:
+        """Open the session; `resume_within` [s] limits how old the state may be, None for no limit (replay).
+
+        A session that was ended by the program itself is continued only with `continue_ended`.
+        """
 
     def save(self, report: CycleReport) -> None:
         """Store one cycle in one transaction. Raises HistoryBusy where it cannot be stored now."""
 
     def counts(self) -> Mapping[str, int]:
         """Rows stored for the session: cycles, observations, refused, quotes, alerts, failures."""
+
+    def end(self, now: float) -> None:
+        """The program ends the session by itself, at `now` of the machine's clock [s since 1970 UTC]."""
 
     def close(self) -> None:
         """Give the files back."""

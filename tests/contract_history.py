@@ -50,6 +50,20 @@ class HistoryContract:
         history.close()
         return reports
 
+    def test_an_ended_session_is_continued_only_where_that_is_wanted(self, tmp_path: Path) -> None:
+        self.kept(tmp_path)
+        killed, resume = self.begun(tmp_path, continue_ended=False)
+        assert resume.cycles == 3  # it was not ended, only closed
+        killed.end(ist(16, 0))
+        killed.close()
+        again, resume = self.begun(tmp_path, continue_ended=False)
+        assert (resume.last_stored_at, resume.cycles, resume.state) == (None, 0, None)
+        again.end(ist(16, 1))
+        again.close()
+        wanted, resume = self.begun(tmp_path)
+        assert resume.cycles == 0  # the newest of its kind
+        wanted.close()
+
     def test_a_fresh_session_resumes_nothing(self, tmp_path: Path) -> None:
         history, resume = self.begun(tmp_path)
         assert (resume.last_stored_at, resume.cycles, resume.state) == (None, 0, None)

@@ -206,6 +206,9 @@ def test_a_name_that_was_left_out_is_tried_again_after_ten_minutes() -> None:
     first = cycle.run(market[0])
     second = cycle.run(market[1])
     assert {i.item: i.value for i in cycle.health.items(second)}["Names left out"] == "TCS"
+    segment = second.chains.layout.underlying_front[second.chains.layout.names.index("TCS")]
+    assert second.readings["price"]["status"][segment] == "left out after an error"
+    assert np.isfinite(second.chains.legs.last[second.chains.layout.starts[segment]]).any()  # stored all the same
     later = cycle.run(replace(market[1], as_of=first.as_of + RETRY_AFTER))
     assert [len(r.failures) for r in (first, second, later)] == [1, 0, 1]
     assert {i.item: i.value for i in cycle.health.items(later)}["Names left out"] == "none"  # found out after its start

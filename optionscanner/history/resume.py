@@ -35,21 +35,24 @@ class StoredSession:
     """Why another stored run of the same day is not continued; "" where there is nothing to say."""
 
 
-def open_session(database: Database, session: RunSession) -> StoredSession:
+def open_session(database: Database, session: RunSession, *, continue_ended: bool) -> StoredSession:
     """The stored session that this run continues, else a new row.
 
-    It continues one of the same mode, source, trading date, seed and settings; the code may be newer.
+    It continues one of the same mode, source, trading date, seed and settings; the code may be newer. One that was
+    ended by the program itself is continued only with `continue_ended`.
     """
     same_day = list(
         database.query(
             "SELECT id, settings_version FROM session "
-            "WHERE mode = ? AND source = ? AND trading_date = ? AND seed IS ? ORDER BY id DESC",
-            (session.mode.value, session.source, session.trading_date.isoformat(), session.seed),
+            "WHERE mode = ? AND source = ? AND trading_date = ? AND seed IS ? AND (ended_at IS NULL OR ?) "
+            "ORDER BY id DESC",
+            (session.mode.value, session.source, session.trading_date.isoformat(), session.seed, continue_ended),
         )
     )
     same = [row for row in same_day if row["settings_version"] == session.settings_version]
     if same:
         number = int(same[0]["id"])
+        database.execute("UPDATE session SET ended_at = NULL WHERE id = ?", (number,))
         last = next(
             iter(
                 database.query("SELECT cycle, at FROM cycle WHERE session = ? ORDER BY cycle DESC LIMIT 1", (number,))

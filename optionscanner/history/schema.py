@@ -39,7 +39,8 @@ CREATE TABLE session (  -- one trading day seen through one source under one set
     seed INTEGER,
     trading_date TEXT NOT NULL,
     settings_version TEXT NOT NULL,
-    code_version TEXT NOT NULL  -- of the program that began it
+    code_version TEXT NOT NULL,  -- of the program that began it
+    ended_at INTEGER  -- when the program ended it by itself; NULL while it runs, or was killed
 ) STRICT;
 
 CREATE TABLE contract (  -- a change of the lot size makes a new row

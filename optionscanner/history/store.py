@@ -93,14 +93,23 @@ class SqliteHistory:
         """Cycles that wait to be stored."""
         return len(self._spool)
 
-    def begin(self, session: RunSession, day: DayContext, *, resume_within: float | None, now: float) -> Resume:
+    def begin(
+        self,
+        session: RunSession,
+        day: DayContext,
+        *,
+        resume_within: float | None,
+        now: float,
+        continue_ended: bool = True,
+    ) -> Resume:
         """Open the session; `resume_within` [s] limits how old the state may be, None for no limit (replay).
 
-        A stored session of the same mode, source, trading date, seed and settings is continued, else a new one begins.
+        A stored session of the same mode, source, trading date, seed and settings is continued, else a new one begins;
+        one that `end` closed only with `continue_ended`.
         """
         with self._lock, speaking(self.path):
             self._let_go()
-            self._open = opened = self._begun(session, day)
+            self._open = opened = self._begun(session, day, continue_ended=continue_ended)
             stored, last = opened.stored, opened.stored.last_stored_at
             if last is None:
                 return Resume(None, 0, None, stored.note or "nothing of this session is stored, it begins anew")
@@ -170,6 +179,13 @@ class SqliteHistory:
         with self._lock, speaking(self.path):
             return stored_alerts(self._database, self._required().stored.id)
 
+    def end(self, now: float) -> None:
+        """Mark the session as ended by the program itself at `now` [s since 1970 UTC, the machine's clock]."""
+        with self._lock, speaking(self.path), transaction(self._database.conn):
+            self._database.execute(
+                "UPDATE session SET ended_at = ? WHERE id = ?", (round(1000 * now), self._required().stored.id)
+            )
+
     def close(self) -> None:
         """Store what waits and give the files back; raises HistoryBusy, after that, where something was not stored."""
         with self._lock:
@@ -199,13 +215,13 @@ class SqliteHistory:
         self._file = _identity(self.path)
         return database
 
-    def _begun(self, session: RunSession, day: DayContext) -> _Open:
+    def _begun(self, session: RunSession, day: DayContext, *, continue_ended: bool = True) -> _Open:
         if session.mode is not self.mode:
             raise HistoryError(
                 f"history {self.path}: was opened for {self.mode} sessions, this one is {session.mode}; "
                 "modes never share a file"
             )
-        stored = open_session(self._database, session)
+        stored = open_session(self._database, session, continue_ended=continue_ended)
         ids = ContractIds(self._database.conn, day.layout, trading_date=session.trading_date)
         ids.enter_day(stored.id, day)
         last = stored.last_stored_at
