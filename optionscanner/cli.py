@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import math
 import platform
 import sys
@@ -47,7 +48,7 @@ where things are, unless config.yaml or an option says otherwise:
 Ctrl-C finishes the cycle, saves and ends. Started again, the same day goes on where it stopped.
 
 exit codes:
-  0  done, or ended with Ctrl-C
+  0  done, or a session ended with Ctrl-C
   1  could not go on; the last line says why and what to do
   2  the options make no sense; the last line says which"""
 
@@ -198,7 +199,16 @@ def _unknown(parser: argparse.ArgumentParser, word: str) -> str:
 def _path(text: str) -> Path:
     if not text.strip() or "\0" in text:
         raise argparse.ArgumentTypeError(f"must be a path, came {text!r}")
-    return Path(text)
+    path = Path(text)
+    try:
+        path.exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise argparse.ArgumentTypeError(
+                f"must be a path that this system takes, came one of {len(text):,} signs that begins "
+                f"{text[:60]!r} ({(error.strerror or '').lower()})"
+            ) from error
+    return path
 
 
 def _workbook(text: str) -> Path:

@@ -845,9 +845,12 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 
 def test_an_unfinished_file_of_a_killed_run_is_swept_up(path, host):
-    (path.parent / f".{path.name}.part").write_bytes(b"half")
+    old, new = (path.with_name(f".{path.name}.{pid}.part") for pid in (1234567, 1234568))
+    old.write_bytes(b"half")
+    new.write_bytes(b"half")  # another start may be writing it at this moment
+    os.utime(old, (0.0, 0.0))
     host.write(made_up_frame(1))
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert sorted(p.name for p in path.parent.iterdir()) == sorted([new.name, path.name])
     assert_shows(path, made_up_frame(1))
 
 

@@ -6,11 +6,13 @@ never written beside a program that has it open, and read again whenever somebod
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -24,6 +26,9 @@ from optionscanner.workbook.layout import SHEETS
 from optionscanner.workbook.package import Member, read_package, write_package
 from optionscanner.workbook.splice import Position, SheetPlan
 from optionscanner.workbook.template import build_template
+
+_UNFINISHED_S = 60.0
+"""Age of an unfinished file that nobody is still writing: a picture takes a fraction of a second."""
 
 _Stamp = tuple[int, int, int]
 """(mtime in ns, size, inode): changes whenever somebody else saves the file."""
@@ -123,7 +128,7 @@ class FileHost:
 
     def _refuse_if_open(self) -> None:
         for lock in (f"~${self.path.name}", f".~lock.{self.path.name}#"):
-            if (self.path.parent / lock).exists():
+            if os.path.exists(self.path.parent / lock):  # unlike Path's, never raises
                 raise WorkbookBusy(
                     f"{self.path.name} is open in a spreadsheet program (lock file {lock} is there), so this picture "
                     "was not written; close it there, or delete the lock file if nothing has the workbook open"
@@ -210,8 +215,8 @@ class FileHost:
 
     def _replace(self, data: bytes, expected: _Stamp | None) -> bool:
         """Put `data` in the file's place in one step; False when somebody else changed the file meanwhile."""
-        # One fixed name, so that what a killed process leaves behind is overwritten by the next one.
-        beside = self.path.with_name(f".{self.path.name}.part")
+        # Of this process alone: a second start on the same workbook must not write into the same file.
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         try:
             with beside.open("wb") as file:
                 if expected is not None:
@@ -225,8 +230,10 @@ class FileHost:
                     beside.unlink()
                     return False
             beside.replace(self.path)
+            self._sweep()
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
             raise WorkbookBusy(
                 f"{self.path.name} cannot be written ({_why(error)}), so this picture was skipped; close the program "
                 "that has it open, or make room and allow writing in its folder"
@@ -235,6 +242,14 @@ class FileHost:
             beside.unlink(missing_ok=True)
             raise
         return True
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left unfinished beside the workbook."""
+        written = self.path.stat().st_mtime
+        for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*part"):
+            with suppress(OSError):  # another start may be sweeping too
+                if left.stat().st_mtime < written - _UNFINISHED_S:
+                    left.unlink()
 
     def _take_mode(self, descriptor: int) -> None:
         """Give the new file the old one's access rights; refuse where the old one is read-only."""
