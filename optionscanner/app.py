@@ -5,7 +5,7 @@ Main entry: `main`. This is the only module that names concrete sources, stores 
 
 from __future__ import annotations
 
-import shutil
+import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -16,8 +16,6 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
-import psutil
-
 from optionscanner import __version__, checkup, cli, console, logs
 from optionscanner import config as configuration
 from optionscanner.adapters.recorded.converters import import_day
@@ -25,34 +23,34 @@ from optionscanner.adapters.recorded.format import narrowed, read_day
 from optionscanner.adapters.recorded.replay import RecordedMarket
 from optionscanner.adapters.simulated.market import SimulatedMarket
 from optionscanner.adapters.simulated.universe import load_names, simulated_session
+from optionscanner.app_probes import session_health
 from optionscanner.clocks import ManualClock, WallClock
 from optionscanner.config import Config
 from optionscanner.cycle import Cycle, Sinks
-from optionscanner.errors import OptionScannerError
-from optionscanner.health import Health
+from optionscanner.errors import ConfigError, NoData, OptionScannerError
 from optionscanner.history.queries import HistoryReader
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.calendar import IST, TradingCalendar, load_calendar
 from optionscanner.model.reasons import Reason
-from optionscanner.model.reports import CycleReport, HealthItem
+from optionscanner.model.reports import CycleReport
 from optionscanner.model.sessions import Mode, RunSession
-from optionscanner.model.settings import EngineSettings
 from optionscanner.ports import Market, Resume, Want
 from optionscanner.runner import Runner, Timetable
 from optionscanner.workbook.file_host import FileHost
 from optionscanner.workbook.render import Renderer, ShowSettings
 
-LEAST_DISK_MB = 500.0
-"""Free disk under which a trading day may not fit any more."""
 SIMULATED_ONCE_S = 3600.0
 """Seconds after the open at which `--once` takes its picture of a simulated day: by then every reading has a value."""
 FRAME_EVERY_S = 0.5
 """Real seconds between two frames of a session that runs faster than the market."""
 
+log = logging.getLogger(__name__)
+
 
 def main(argv: list[str]) -> int:
     """Run the program with these command-line arguments; returns the exit code."""
     options = cli.parse(argv)
+    _interrupt_on_signals()
     try:
         if options.sources:
             return _import(options)
@@ -64,7 +62,13 @@ def main(argv: list[str]) -> int:
         return _run(config, options)
     except OptionScannerError as error:
         console.warn(str(error))
-        return 1
+    except OSError as error:
+        log.error("could not go on", exc_info=error)
+        why = (error.strerror or str(error)).lower()
+        console.warn(f"{error.filename or 'a file'}: the system refused it ({why}); check the path and its rights")
+    except KeyboardInterrupt:
+        console.warn("stopped before it was done; what was reported as done is whole, of the rest nothing was written")
+    return 1
 
 
 @dataclass
@@ -111,9 +115,18 @@ def _described(history: Path) -> str:
 def _run(config: Config, options: cli.Options) -> int:
     stop = _stop_on_signals()
     wall = WallClock(stop)
-    logs.set_up(config.log, console.warn)
+    with ExitStack() as closing:
+        logs.set_up(config.log, console.warn)
+        closing.callback(logs.close)
+        _run_session(config, options, closing, wall=wall, stop=stop)
+    return 0
+
+
+def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wall: WallClock, stop: Event) -> None:
+    """Open the source and the sinks, and run what is asked for; `closing` gets whatever must be closed afterwards."""
     calendar = load_calendar()
     source = _source(config, options, calendar, stop)
+    table = _timetable(options, source)
     day = source.market.day
     settings = config.engine(day.session.date)
     session = RunSession(
@@ -125,41 +138,38 @@ def _run(config: Config, options: cli.Options) -> int:
         code_version=__version__,
     )
     place = _history_path(config, options, session)
-    with ExitStack() as closing:
-        closing.callback(logs.close)
-        history = SqliteHistory(place, session.mode)
-        closing.callback(history.close)
-        workbook = FileHost(options.workbook or config.workbook.path)
-        closing.callback(workbook.close)
-        # A replay has no "too long ago": its clock goes on where it stopped, whenever that was.
-        # A simulated market that ended starts over; one that was killed goes on.
-        resume = history.begin(
-            session,
-            day,
-            resume_within=None,
-            now=source.clock.now(),
-            continue_ended=session.mode is not Mode.SIMULATED,
-        )
-        console.say(f"{session.label}: {source.name}; history {place}; workbook {workbook.path}")
-        console.say(resume.note)
-        source.market.want(_wants(config, source.market))
-        health = _health(settings, source.market, history, place, calendar)
-        health.probes = (*health.probes, _clock_probe(wall))
-        shown = ShowSettings.of(config.workbook, settings.stale)
-        cycle = Cycle(
-            session=session,
-            settings=settings,
-            sinks=Sinks(history, workbook, Renderer(shown, filtered=lambda: workbook.filtered)),
-            health=health,
-            state=resume.state,
-            number=resume.cycles,
-            limit=config.cycle.limit_s,
-            show_every=0.0 if options.speed == 1 or options.once else FRAME_EVERY_S,
-            labels={"speed": _speed_word(options.speed)} if session.mode is Mode.REPLAY else {},
-        )
-        _drive(options, source, cycle, resume, wall=wall, stop=stop)
+    history = SqliteHistory(place, session.mode)
+    closing.callback(history.close)
+    workbook = FileHost(options.workbook or config.workbook.path)
+    closing.callback(workbook.close)
+    # A replay has no "too long ago": its clock goes on where it stopped, whenever that was.
+    # A simulated market that ended starts over; one that was killed goes on.
+    resume = history.begin(
+        session,
+        day,
+        resume_within=None,
+        now=source.clock.now(),
+        continue_ended=session.mode is not Mode.SIMULATED,
+    )
+    console.say(f"{session.label}: {source.name}; history {place}; workbook {workbook.path}")
+    console.say(resume.note)
+    source.market.want(_wants(config, source.market))
+    health = session_health(settings, source.market, history, place=place, calendar=calendar, wall=wall)
+    shown = ShowSettings.of(config.workbook, settings.stale)
+    cycle = Cycle(
+        session=session,
+        settings=settings,
+        sinks=Sinks(history, workbook, Renderer(shown, filtered=lambda: workbook.filtered)),
+        health=health,
+        state=resume.state,
+        number=resume.cycles,
+        limit=config.cycle.limit_s,
+        show_every=0.0 if options.speed == 1 or options.once else FRAME_EVERY_S,
+        labels={"speed": _speed_word(options.speed)} if session.mode is Mode.REPLAY else {},
+    )
+    _drive(options, source, table, cycle, resume, wall=wall, stop=stop)
+    if not stop.is_set():  # what a user stopped goes on with the next start
         history.end(wall.now())
-    return 0
 
 
 def _source(config: Config, options: cli.Options, calendar: TradingCalendar, stop: Event) -> Source:
@@ -178,12 +188,18 @@ def _source(config: Config, options: cli.Options, calendar: TradingCalendar, sto
     border = config.engine(session.date).border
     known = [name.symbol for name in load_names()]
     _tell_unknown(config, known)
+    taken = [name for name in known if config.underlyings.takes(name)]
+    if not taken:
+        raise NoData(
+            f"simulated market: holds {len(known)} underlyings and the configuration takes none of them; "
+            "change underlyings.include or underlyings.exclude"
+        )
     market = SimulatedMarket(
         seed=seed,
         clock=clock,
         calendar=calendar,
         step=int(config.simulated.step_s),
-        symbols=[name for name in known if config.underlyings.takes(name)],
+        symbols=taken,
         border=border,
     )
     return Source(market, Mode.SIMULATED, "simulated market", seed, clock)
@@ -192,9 +208,7 @@ def _source(config: Config, options: cli.Options, calendar: TradingCalendar, sto
 def _tell_unknown(config: Config, known: Sequence[str]) -> None:
     unknown = sorted(set(config.underlyings.named) - set(known))
     if unknown:
-        console.warn(
-            f"config underlyings: this source has no {', '.join(unknown)}; check how they are spelled"
-        )
+        console.warn(f"config underlyings: this source has no {', '.join(unknown)}; check how they are spelled")
 
 
 def _wants(config: Config, market: Market) -> list[Want]:
@@ -207,20 +221,42 @@ def _wants(config: Config, market: Market) -> list[Want]:
     ]
 
 
-def _drive(
-    options: cli.Options, source: Source, cycle: Cycle, resume: Resume, *, wall: WallClock, stop: Event
-) -> None:
-    """Run the session's part that is still to do, and print what became of the observations."""
+def _timetable(options: cli.Options, source: Source) -> Timetable:
+    """Instants of the source that the options ask for; raises NoData where they ask for none of those there are."""
     market = source.market
     instants = market.instants()
     assert instants is not None, "recorded and simulated sources know their instants"
     whole = Timetable.of(instants)
     first, last = (_instant(market, t) for t in (options.start, options.until))
-    todo = whole.between(first, last)
+    asked = whole.between(first, last)
+    if whole.instants and not asked.instants:
+        ends = " to ".join(
+            f"{datetime.fromtimestamp(t, IST):%H:%M:%S}" for t in (whole.instants[0], whole.instants[-1])
+        )
+        raise NoData(
+            f"{source.name}: its observations are of {ends}, none at the times asked for; change --from or --until"
+        )
     if options.once:
-        if source.mode is Mode.SIMULATED and last is None:
-            todo = todo.between(None, market.day.session.opens.timestamp() + SIMULATED_ONCE_S)
-        todo = Timetable(todo.instants[-1:])
+        if source.mode is Mode.SIMULATED and first is None and last is None:
+            asked = asked.between(None, market.day.session.opens.timestamp() + SIMULATED_ONCE_S)
+        asked = Timetable(asked.instants[-1:])
+    return asked
+
+
+def _drive(
+    options: cli.Options,
+    source: Source,
+    table: Timetable,
+    cycle: Cycle,
+    resume: Resume,
+    *,
+    wall: WallClock,
+    stop: Event,
+) -> None:
+    """Run the part of `table` that is still to do, and print what became of the observations."""
+    market, todo = source.market, table
+    if not market.total_observations():
+        console.warn(f"{source.name}: holds no observations of options, so there is nothing to show")
     if resume.last_stored_at is not None:
         todo = Timetable(tuple(t for t in todo.instants if t > resume.last_stored_at))
     with console.Progress() as progress:
@@ -228,7 +264,7 @@ def _drive(
         runner = Runner(market, cycle, source.clock, todo, stop, _teller(progress))
         if resume.last_stored_at is not None:
             runner.seek(resume.last_stored_at)
-        elif todo.instants and (earlier := whole.before(todo.instants[0])):
+        elif todo.instants and (earlier := Timetable.of(market.instants() or ()).before(todo.instants[0])):
             console.say(f"looking back over {len(earlier):,} earlier instants of the day, which are not stored")
             runner.warm(earlier)
         begun = time.perf_counter()
@@ -288,51 +324,6 @@ def _tell_the_end(runner: Runner, cycle: Cycle, seconds: float, *, stopped: bool
     )
 
 
-def _health(
-    settings: EngineSettings, market: Market, history: SqliteHistory, place: Path, calendar: TradingCalendar
-) -> Health:
-    stored = history.accounting()
-    health = Health(settings, expected=market.total_observations(), processed=stored.processed)
-    health.refused.update(stored.refused)
-    health.resume_alerts(history.alerts())
-    process = psutil.Process()
-
-    def disk() -> HealthItem:
-        free = shutil.disk_usage(place.parent).free / 1e6
-        low = free < LEAST_DISK_MB
-        what = "free some space: cycles are not stored once the disk is full" if low else ""
-        return HealthItem(
-            "Disk free", f"{free:,.0f} MB", f"{LEAST_DISK_MB:,.0f} MB", "BAD" if low else "OK", float("nan"), what
-        )
-
-    def memory() -> HealthItem:
-        used = process.memory_info().rss / 1e6
-        return HealthItem("Memory", f"{used:,.0f} MB", "", "OK", float("nan"), "")
-
-    def file_size() -> HealthItem:
-        size = place.stat().st_size / 1e6 if place.exists() else 0.0
-        return HealthItem("History file", f"{size:,.1f} MB", "", "OK", float("nan"), "")
-
-    def calendar_end() -> HealthItem:
-        warning = calendar.coverage_warning(market.day.session.date) or ""
-        until = f"{calendar.covers_to:%d-%b-%Y}"
-        return HealthItem("Calendar covers to", until, "", "WARN" if warning else "OK", float("nan"), warning)
-
-    health.probes = (file_size, disk, memory, calendar_end)
-    return health
-
-
-def _clock_probe(wall: WallClock) -> Callable[[], HealthItem]:
-    def clock() -> HealthItem:
-        wall.now()
-        back = wall.set_back
-        what = "the computer's clock was set back; session time never goes back, it waits" if back else ""
-        found = f"set back by {back:.1f} s" if back else "steady"
-        return HealthItem("Computer's clock", found, "", "WARN" if back else "OK", float("nan"), what)
-
-    return clock
-
-
 def _history_path(config: Config, options: cli.Options, session: RunSession) -> Path:
     """Separate files per mode, so that they cannot mix."""
     if options.history is not None:
@@ -341,12 +332,24 @@ def _history_path(config: Config, options: cli.Options, session: RunSession) -> 
     if session.mode is Mode.REPLAY:
         name += f"-{session.trading_date:%Y-%m-%d}"
     folder = config.history.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"history.folder {folder}: cannot be made ({(error.strerror or str(error)).lower()}); "
+            "name another in config.yaml, or a file with --history"
+        ) from error
     return folder / f"{name}.db"
 
 
 def _speed_word(speed: float | None) -> str:
     return "" if speed == 1 else "x max" if speed is None else f"x{speed:g}"
+
+
+def _interrupt_on_signals() -> None:
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt where there is no session to be saved."""
+    for name in ("SIGINT", "SIGTERM"):
+        signal.signal(getattr(signal, name), signal.default_int_handler)
 
 
 def _stop_on_signals() -> Event:

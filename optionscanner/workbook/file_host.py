@@ -128,7 +128,7 @@ class FileHost:
 
     def _refuse_if_open(self) -> None:
         for lock in (f"~${self.path.name}", f".~lock.{self.path.name}#"):
-            if os.path.exists(self.path.parent / lock):  # unlike Path's, never raises
+            if _is_there(self.path.parent / lock):
                 raise WorkbookBusy(
                     f"{self.path.name} is open in a spreadsheet program (lock file {lock} is there), so this picture "
                     "was not written; close it there, or delete the lock file if nothing has the workbook open"
@@ -333,6 +333,13 @@ def _fill(values: list[Cell], start: int, block: Block, book: _Book) -> None:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:5])
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, a folder that may not be entered: the workbook itself will tell
+        return False
 
 
 def _stamp(found: os.stat_result) -> _Stamp:

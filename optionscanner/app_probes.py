@@ -1,0 +1,82 @@
+"""Lines of SYSTEM_HEALTH that need the outside world: disk, memory, the history's file, the computer's clock.
+
+Main entry: `session_health`, for `app.py`. A probe never raises: health must not take the day with it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from optionscanner.clocks import WallClock
+from optionscanner.health import Health
+from optionscanner.history.store import SqliteHistory
+from optionscanner.model.calendar import TradingCalendar
+from optionscanner.model.reports import HealthItem
+from optionscanner.model.settings import EngineSettings
+from optionscanner.ports import Market
+
+LEAST_DISK_MB = 500.0
+"""Free disk under which a trading day may not fit any more."""
+
+
+def session_health(
+    settings: EngineSettings,
+    market: Market,
+    history: SqliteHistory,
+    *,
+    place: Path,
+    calendar: TradingCalendar,
+    wall: WallClock,
+) -> Health:
+    """Health of a session that begins: counters from what `history`, the file at `place`, holds of it already."""
+    stored = history.accounting()
+    health = Health(settings, expected=market.total_observations(), processed=stored.processed)
+    health.refused.update(stored.refused)
+    health.resume_alerts(history.alerts())
+    process = psutil.Process()
+
+    def disk() -> HealthItem:
+        try:
+            free = shutil.disk_usage(place.parent).free / 1e6
+        except OSError as error:
+            gone = f"{place.parent} cannot be reached ({(error.strerror or str(error)).lower()}): make it again"
+            return HealthItem("Disk free", "unknown", "", "BAD", float("nan"), gone)
+        low = free < LEAST_DISK_MB
+        what = "free some space: cycles are not stored once the disk is full" if low else ""
+        return HealthItem(
+            "Disk free", f"{free:,.0f} MB", f"{LEAST_DISK_MB:,.0f} MB", "BAD" if low else "OK", float("nan"), what
+        )
+
+    def memory() -> HealthItem:
+        used = process.memory_info().rss / 1e6
+        return HealthItem("Memory", f"{used:,.0f} MB", "", "OK", float("nan"), "")
+
+    def file_size() -> HealthItem:
+        try:
+            size = place.stat().st_size / 1e6
+        except OSError:
+            size = 0.0  # the line above, History, tells what is wrong with it
+        return HealthItem("History file", f"{size:,.1f} MB", "", "OK", float("nan"), "")
+
+    def calendar_end() -> HealthItem:
+        warning = calendar.coverage_warning(market.day.session.date) or ""
+        until = f"{calendar.covers_to:%d-%b-%Y}"
+        return HealthItem("Calendar covers to", until, "", "WARN" if warning else "OK", float("nan"), warning)
+
+    health.probes = (file_size, disk, memory, calendar_end, _clock_probe(wall))
+    return health
+
+
+def _clock_probe(wall: WallClock) -> Callable[[], HealthItem]:
+    def clock() -> HealthItem:
+        wall.now()
+        back = wall.set_back
+        what = "the computer's clock was set back; session time never goes back, it waits" if back else ""
+        found = f"set back by {back:.1f} s" if back else "steady"
+        return HealthItem("Computer's clock", found, "", "WARN" if back else "OK", float("nan"), what)
+
+    return clock
