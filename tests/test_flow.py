@@ -335,6 +335,7 @@ def test_a_gap_of_more_than_half_an_hour_starts_the_means_anew(gap, kept):
     assert np.isnan(chain.state.leg["open_interest_flow"]).all()
     again = chain.see([(1_000, 1_110)] * 3, AT + 180 + gap)
     assert (again["ewma_net"], again["regime"], again["steps"]) == (30, "NEUTRAL", 3)
+    assert math.isnan(again["regime_since"])
 
 
 def test_a_flip_across_a_gap_is_a_flip_of_the_day():

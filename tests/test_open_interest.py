@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,21 @@ def test_change_since_the_first_observation_of_each_leg():
     made = reading(*({"open_interest": interest} for interest in (first, then, last)))
     assert made["call_open_interest_since_first"] == 6 + 6 + 0 + 7 + 4
     assert made["put_open_interest_since_first"] == -3
+
+
+def test_a_first_value_marks_the_legs_of_its_chain_for_storing():
+    """A strike seen for the first time between two steps of the flow would else be forgotten by a restart."""
+    one, fresh = a_day({"NIFTY": [95.0, 100.0]}), None
+    marks = []
+    for i, call in enumerate((NAN, NAN, 30.0, 31.0)):
+        columns = {"last": [(3, 3)] * 2, "open_interest": [(call, 10), (10, 10)]}
+        chains = seen(one, poll(one, AT + 60 * i, {"NIFTY": columns}))
+        state = fresh or State.fresh(one.layout)
+        state = replace(state, stepped=np.zeros(1, dtype=bool))
+        fresh, _ = open_interest(chains, priced(chains), state, SETTINGS)
+        marks.append(bool(fresh.stepped[0]))
+    assert marks == [True, False, True, False]
+    assert fresh.leg["first_open_interest"].tolist() == [[30.0, 10.0], [10.0, 10.0]]
 
 
 # Coverage -------------------------------------------------------------------------------------------------------------

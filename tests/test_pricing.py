@@ -77,7 +77,8 @@ def price(chains, **changed) -> Pricing:
 @pytest.mark.parametrize(
     ("future", "forward", "source"),
     [
-        ({"bid": 99.95, "ask": 100.05, "last": 98.0}, 100.0, ForwardSource.FUTURE),  # 0.1 % wide exactly
+        ({"bid": 999.5, "ask": 1_000.5, "last": 98.0}, 1_000.0, ForwardSource.FUTURE),  # 0.1 % wide exactly
+        ({"bid": 999.5, "ask": 1_000.502, "last": 98.0, "price_at": AT - 31}, 101.0, ForwardSource.PARITY),
         ({"bid": 99.94, "ask": 100.06, "last": 98.0, "price_at": AT - 30}, 98.0, ForwardSource.FUTURE),
         ({"bid": 99.94, "ask": 100.06, "last": 98.0, "price_at": AT - 31}, 101.0, ForwardSource.PARITY),
         ({"bid": NAN, "ask": 100.0, "last": 98.0, "price_at": AT - 30}, 98.0, ForwardSource.FUTURE),

@@ -291,7 +291,8 @@ def test_before_the_first_step_there_is_no_regime():
 
 
 def test_a_neutral_regime_is_a_reading_of_zero():
-    made = read(picture(), regime=0.0)
+    made = read(picture(), regime=0.0, ewma_delta=0.0)
+    assert made["structure"] == 0.0
     assert (made["readiness"], made["action"], made["status"], made["direction"]) == (0.0, "NO TRADE", "", "")
 
 

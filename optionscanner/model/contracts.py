@@ -249,7 +249,7 @@ class Layout:
             return np.full(wanted.shape, -1, dtype=np.int64)
         found = np.searchsorted(self._row_keys, wanted)
         inside = np.minimum(found, self.rows - 1)
-        hit = (np.asarray(segments) >= 0) & (found < self.rows) & (self._row_keys[inside] == wanted)
+        hit = (found < self.rows) & (self._row_keys[inside] == wanted)
         return np.where(hit, inside, -1).astype(np.int64)
 
     def segments_from(self, old: Layout) -> Ints:
