@@ -353,10 +353,11 @@ def test_what_counts_comes_first_then_near_then_the_larger_ratio():
 
 def test_what_counts_comes_first_whatever_its_score():
     """With the percentile off, an ignored event near the money can score above a far one that counts."""
-    chains = market({(80.0, 0): (5_010.0, 10_000.0), (100.0, 1): (90_000.0, 3_000.0)})
-    frame = scan(chains, with_rules(percentile=0.0))
-    assert frame["aligned"].tolist() == [1, 0]
-    assert frame["strike"].tolist() == [80.0, 100.0]
+    puts = {(k, 1): (90_000.0 + k, 3_000.0) for k in LADDER}  # bought, against a bullish flow
+    frame = scan(market({(80.0, 0): (5_010.0, 10_000.0)} | puts), with_rules(percentile=0.0))
+    assert frame["aligned"].tolist() == [1] + [0] * 9
+    assert (frame["strike"][0], frame["option_type"][0]) == (80.0, "CE")
+    assert frame["score"][0] < frame["score"][1:].max()
 
 
 def test_equal_events_stand_in_the_order_of_the_layout():
