@@ -353,7 +353,7 @@ def test_what_counts_comes_first_then_near_then_the_larger_ratio():
 
 def test_what_counts_comes_first_whatever_its_score():
     """With the percentile off, an ignored event near the money can score above a far one that counts."""
-    puts = {(k, 1): (90_000.0 + k, 3_000.0) for k in LADDER}  # bought, against a bullish flow
+    puts = {(k, 1): (90_000.0 - abs(k - 100), 3_000.0) for k in LADDER}  # bought, against a bullish flow
     frame = scan(market({(80.0, 0): (5_010.0, 10_000.0)} | puts), with_rules(percentile=0.0))
     assert frame["aligned"].tolist() == [1] + [0] * 9
     assert (frame["strike"][0], frame["option_type"][0]) == (80.0, "CE")
