@@ -10,11 +10,14 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Protocol
 
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
@@ -24,6 +27,9 @@ from optionscanner.model.reports import CycleReport
 from optionscanner.ports import Clock, Market
 
 log = logging.getLogger("optionscanner.cycle")
+
+_LATE_AGAIN_S = 0.2
+"""Until the next look at a last instant whose wake-up met a cycle that was still running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,33 +133,54 @@ class Runner:
 
     def run_with_the_wall(self, wall: Clock) -> None:
         """Follow the timetable at the market's own pace, woken by APScheduler; `wall` is the machine's clock."""
-        started, session_start = wall.now(), self.clock.now()
+        # Nothing is waited for before the first instant: a replay's clock may stand anywhere until then.
+        started, session_start = wall.now(), max(self.clock.now(), self.timetable.instants[0] - 1.0)
 
         def session_now() -> float:
             return session_start + wall.now() - started
 
         done = Event()
+        trouble: list[BaseException] = []
 
         def wake() -> None:
             due = [t for t in self.timetable.instants if self.clock.now() < t <= session_now()]
-            if due and not self.stop.is_set():
+            if due and not (self.stop.is_set() or done.is_set()):
                 self.tick(due[-1])
             if self.timetable.next_after(self.clock.now()) is None:
                 done.set()
 
-        trigger = _TimetableTrigger(self.timetable, offset=started - session_start)
+        def left() -> float | None:
+            """Seconds until the next instant; None once the last one has had its cycle."""
+            instant = self.timetable.next_after(now := session_now())
+            if instant is not None:
+                return instant - now
+            return None if self.timetable.next_after(self.clock.now()) is None else _LATE_AGAIN_S
+
+        def failed(event: JobExecutionEvent) -> None:
+            trouble.append(event.exception)
+            done.set()
+
         scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": {"type": "threadpool", "max_workers": 1}},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-        scheduler.add_job(wake, trigger)
+        job = scheduler.add_job(wake, _TimetableTrigger(left))
+        scheduler.add_listener(failed, EVENT_JOB_ERROR)
         scheduler.start()
+        machine = datetime.now(UTC)
         try:
             while not (self.stop.is_set() or done.is_set()):
                 self.stop.wait(0.2)
+                before, machine = machine, datetime.now(UTC)
+                if machine < before:
+                    # The machine's clock was set back: what the scheduler waits for would come that much too late.
+                    with suppress(JobLookupError):  # it has just run for the last time
+                        job.modify(next_run_time=machine)
         finally:
             scheduler.shutdown(wait=True)
+        if trouble:
+            raise trouble[0]
         self.finish()
 
     def tick(self, instant: float) -> None:
@@ -176,17 +203,15 @@ class Runner:
 
 
 class _TimetableTrigger(BaseTrigger):
-    """Wakes at each instant of a timetable; `offset` is the wall's time less the session's."""
+    """Wakes when the seconds that are `left` have passed, by the session's clock: the machine's may be set."""
 
-    def __init__(self, timetable: Timetable, *, offset: float) -> None:
-        self.timetable = timetable
-        self.offset = offset
+    def __init__(self, left: Callable[[], float | None]) -> None:
+        self.left = left
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
-        """Next wake-up after the previous one; late ones are due at once and coalesced by the scheduler."""
-        base = (previous_fire_time or now).timestamp() - self.offset
-        instant = self.timetable.next_after(base + (1e-3 if previous_fire_time else -1e-3))
-        return None if instant is None else datetime.fromtimestamp(instant + self.offset, UTC)
+        """Next wake-up after `now`; instants that passed meanwhile are one wake-up."""
+        left = self.left()
+        return None if left is None else now + timedelta(seconds=left)
 
 
 def _one_line(report: CycleReport) -> str:

@@ -1,14 +1,18 @@
 """The timetable and the loops that follow it."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from threading import Event, Thread
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optionscanner.clocks import WallClock
+from optionscanner.errors import SourceError
 from optionscanner.model.chains import Chains
 from optionscanner.runner import Account, Runner, Timetable
 from tests import builders
@@ -193,6 +197,44 @@ def test_at_the_markets_pace_a_stop_ends_the_wait() -> None:
     thread.join(timeout=10)
     assert not thread.is_alive()
     assert runner.cycle.ran == []
+
+
+def test_at_the_markets_pace_nothing_is_waited_for_before_the_first_instant() -> None:
+    """A replay's clock stands in 1970 until its first instant."""
+    instants = [FIRST + 0.1 * i for i in range(3)]
+    runner = runner_of(instants)
+    runner.clock.instant = 0.0
+    runner.run_with_the_wall(WallClock(runner.stop))
+    assert runner.cycle.ran[-1] == instants[-1]
+    assert runner.account.processed == len(instants) * LAYOUT.segments
+
+
+def test_at_the_markets_pace_a_clock_that_is_set_back_stops_nothing() -> None:
+    """The scheduler waits for instants of the machine's clock, which then come an hour too late."""
+    instants = [FIRST + 0.1 * i for i in range(1, 8)]
+    runner = runner_of(instants)
+    runner.clock.advance_to(FIRST)
+    with time_machine.travel(datetime(2026, 6, 1, 10, tzinfo=UTC), tick=True) as traveller:
+        wall = WallClock(runner.stop)
+        runner.told = lambda report: traveller.shift(-3600.0) if len(runner.cycle.ran) == 2 else None
+        runner.run_with_the_wall(wall)
+    assert wall.set_back > 3590.0
+    assert runner.cycle.ran[-1] == instants[-1]
+    assert runner.cycle.ran == sorted(set(runner.cycle.ran))
+    assert runner.account.processed == len(instants) * LAYOUT.segments
+
+
+def test_at_the_markets_pace_an_error_ends_the_session_instead_of_its_scheduler() -> None:
+    runner = runner_of([FIRST + 0.1 * i for i in range(1, 4)])
+    runner.clock.advance_to(FIRST)
+
+    def told(report: object) -> None:
+        raise SourceError("the source is gone; start again")
+
+    runner.told = told
+    with pytest.raises(SourceError, match="the source is gone"):
+        runner.run_with_the_wall(WallClock(runner.stop))
+    assert len(runner.cycle.ran) == 1
 
 
 @pytest.mark.parametrize("codes", [[0, 0, 51], [54], []])
