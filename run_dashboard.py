@@ -5,7 +5,9 @@ needs there. This file must stay readable for any Python, however old, so that t
 sees; importing it does nothing.
 """
 
+import contextlib
 import os
+import signal
 import sys
 
 MINIMUM_PYTHON = (3, 11)
@@ -22,11 +24,20 @@ def require_python():
         )
 
 
+def end_before_the_start(number, frame):
+    """Handler of Ctrl-C and SIGTERM while packages are loaded: nothing has begun, so nothing is to be finished."""
+    with contextlib.suppress(OSError):  # nobody reads it
+        os.write(2, b"Stopped before anything was begun.\n")
+    os._exit(0)
+
+
 def main(arguments):
     """Run the dashboard, here or in the project's own environment; returns the exit code."""
     from optionscanner.bootstrap import environment
 
     def start():
+        for name in ("SIGINT", "SIGTERM"):
+            signal.signal(getattr(signal, name), end_before_the_start)
         from optionscanner import app
 
         return app.main(arguments)
@@ -37,4 +48,7 @@ def main(arguments):
 
 if __name__ == "__main__":
     require_python()
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        end_before_the_start(signal.SIGINT, None)
