@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-QUICK = "not slow and not office and not bare"
+QUICK = "not slow and not office and not bare and not data"
 
 
 class Tally:
@@ -37,7 +37,7 @@ def run(arguments: list[str]) -> int:
     quick = arguments[:1] == ["quick"]
     tally = Tally()
     if quick:
-        options = ["-m", QUICK, *arguments[1:]]
+        options = ["-n", "2", "--dist", "loadgroup", "-m", QUICK, *arguments[1:]]
     else:
         for name, command in {"ruff": ["ruff", "check"], "mypy": ["mypy"]}.items():
             print(f"{name}:", flush=True)

@@ -31,7 +31,7 @@ from tests.workbook_tools import (
 
 OUR_SHEETS = {sheet.name for sheet in SHEETS}
 # openpyxl says what of a foreign file it will not keep; the tests only read with it, or mean just that loss.
-pytestmark = pytest.mark.filterwarnings("ignore:.*extension is not supported:UserWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*extension is not supported:UserWarning")]
 
 
 @pytest.fixture(scope="module")
