@@ -53,13 +53,23 @@ def same(values, expected):
 
 
 @pytest.mark.parametrize("name", ["last", "bid", "ask", "bid_quantity", "ask_quantity", "volume", "open_interest"])
-@pytest.mark.parametrize("wrong", [-1.0, -0.05, float("inf"), float("-inf")])
-def test_a_negative_or_infinite_quantity_is_blank_with_a_reason(name, wrong):
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (-1.0, Reason.NEGATIVE),
+        (-0.05, Reason.NEGATIVE),
+        (float("-inf"), Reason.NEGATIVE),
+        (1.000001e12, Reason.ABSURD),
+        (1e300, Reason.ABSURD),
+        (float("inf"), Reason.ABSURD),
+    ],
+)
+def test_a_negative_or_absurd_quantity_is_blank_with_a_reason(name, wrong, reason):
     pairs = [list(pair) for pair in GOOD.get(name, [(1, 1)] * 3)]
     pairs[0][CALL] = wrong
     chains = observed({name: pairs})
     assert np.isnan(leg(chains, name))
-    assert leg(chains, "fault") == Reason.NEGATIVE
+    assert leg(chains, "fault") == reason
     assert (chains.legs.fault.ravel()[1:] == Reason.OK).all()
     assert leg(chains, name, side=PUT) == pairs[0][PUT]
     assert chains.polls.faulty_legs.tolist() == [1]

@@ -2,7 +2,7 @@
 
 Main entry: `MarketPicture.observe`, then `MarketPicture.frozen`. What is refused, and nowhere else:
 
-- a *leg fault* (negative, crossed, shrinking cumulative volume): that quantity is blank, with a reason;
+- a *leg fault* (negative, absurd, crossed, shrinking cumulative volume): that quantity is blank, with a reason;
 - *spot* 0, missing or absurd: the spot is absent, the rest of the chain is kept;
 - a *chain*: only for a stale or repeated stamp, an instant outside the session, a passed expiry, fewer than two quoted
   strikes, or nothing from which a forward could be had.
@@ -24,6 +24,12 @@ from optionscanner.model.reasons import Reason
 # Clocks of market and machine differ by seconds. One accepted stamp from farther ahead would make every right one
 # after it look like a repetition.
 _STAMP_LEAD = 60.0
+
+_LARGEST = 1e12
+"""₹, or units: a thousand times the largest open interest of one contract; what is larger was misread."""
+
+_EARLIEST = 946_684_800.0
+"""1 January 2000 UTC: the exchanges' options are younger, so nothing of them changed before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ class MarketPicture:
         timely = self._timely_underlyings(seen, untimely)
         self._observe_underlyings(seen, timely[seen.underlyings])
         self._observe_futures(seen, timely[layout.future_underlying[seen.futures]])
-        if seen.vix > 0 and np.isfinite(seen.vix) and timely.any():
+        if 0 < seen.vix <= _LARGEST and timely.any():
             self._vix = float(seen.vix)
         legs, fault = self._checked_legs(seen)
         refused = np.where(untimely != Reason.OK, untimely, self._unusable(seen, legs)).astype(np.uint8)
@@ -158,11 +164,11 @@ class MarketPicture:
         fault = np.zeros(shape, dtype=np.uint8)
         legs = {name: np.array(seen.legs.get(name, np.full(shape, np.nan)), dtype=float) for name in LEG_QUANTITIES}
         for name, values in legs.items():
-            wrong = (values < 0) | np.isinf(values)
             if name in ("last", "bid", "ask"):
                 values[values == 0] = np.nan  # a price of 0 is an empty quote, never a trade
-            values[wrong] = np.nan
-            fault[wrong] = Reason.NEGATIVE
+            for wrong, reason in ((values < 0, Reason.NEGATIVE), (values > _LARGEST, Reason.ABSURD)):
+                values[wrong] = np.nan
+                fault[wrong] = reason
         crossed = legs["bid"] > legs["ask"]
         for name in ("bid", "ask"):
             legs[name][crossed] = np.nan
@@ -247,7 +253,7 @@ class MarketPicture:
         }
         for name, derived in own.items():
             given = seen.legs.get(name)
-            self._times[name][rows] = derived if given is None else given[kept]
+            self._times[name][rows] = derived if given is None else _believable(given[kept], seen.observed_at)
         listed = self._listed[rows] | present
         self._listed[rows] = listed
         self._times["seen_at"][rows] = np.where(listed, stamp, np.nan)
@@ -261,7 +267,7 @@ class MarketPicture:
         layout, band = self.day.layout, self.settings.absurd_spot
         given = {n: np.array(v, dtype=float)[timely] for n, v in seen.underlying_values.items()}
         for name, values in given.items():
-            real = np.isfinite(values) & ((values > 0) | ((values == 0) & (name == "volume")))
+            real = (values <= _LARGEST) & ((values > 0) | ((values == 0) & (name == "volume")))
             self._spots[name][index] = np.where(real, values, np.nan)
         if "spot" not in given:
             return
@@ -289,14 +295,15 @@ class MarketPicture:
         for name in LEG_QUANTITIES:
             values = given.get(name, np.full(len(index), np.nan))
             empty = (values == 0) if name in ("last", "bid", "ask") else np.zeros(len(index), dtype=bool)
-            self._futures[name][index] = np.where((values < 0) | np.isinf(values) | empty, np.nan, values)
+            self._futures[name][index] = np.where((values < 0) | (values > _LARGEST) | empty, np.nan, values)
         crossed = index[self._futures["bid"][index] > self._futures["ask"][index]]
         for name in ("bid", "ask"):
             self._futures[name][crossed] = np.nan
         last, grown = self._futures["last"][index], self._futures["volume"][index]
         traded = np.where(np.isnan(grown), last != price, grown > np.nan_to_num(volume)) & np.isfinite(last)
         fresh = np.where(traded, seen.observed_at, self._futures["price_at"][index])
-        self._futures["price_at"][index] = given.get("price_at", fresh)
+        given_at = given.get("price_at")
+        self._futures["price_at"][index] = fresh if given_at is None else _believable(given_at, seen.observed_at)
 
     def _coverage(self) -> Floats:
         """(S,) share of listed legs seen within the window, weighted by yesterday's open interest where known."""
@@ -338,6 +345,11 @@ def _found(wanted: Sequence[Hashable], known: Sequence[Hashable]) -> Ints:
     """Position of each wanted key among the known ones, -1 where it is not among them."""
     position = {key: i for i, key in enumerate(known)}
     return np.array([position.get(key, -1) for key in wanted], dtype=np.int64)
+
+
+def _believable(instants: Floats, now: float) -> Floats:
+    """Instants [s since 1970 UTC] at which a value may have changed; NaN where that lies ahead of `now` or too far."""
+    return np.where((instants >= _EARLIEST) & (instants <= now + _STAMP_LEAD), instants, np.nan)
 
 
 def _blank(*shape: int) -> Floats:

@@ -43,6 +43,8 @@ class Reason(IntEnum):
     """Bid above ask."""
     VOLUME_SHRANK = 32
     """Cumulative volume smaller than seen before today."""
+    ABSURD = 33
+    """Infinite, or larger than any market has ever quoted: a misread number."""
 
     # The spot of an underlying.
     SPOT_ZERO = 40
@@ -98,6 +100,7 @@ words: Mapping[Reason, str] = MappingProxyType({
     Reason.NEGATIVE: "negative value",
     Reason.CROSSED: "bid above ask",
     Reason.VOLUME_SHRANK: "volume shrank",
+    Reason.ABSURD: "absurd value",
     Reason.SPOT_ZERO: "no spot",
     Reason.SPOT_ABSURD: "spot absurd",
     Reason.BEFORE_OPEN: "before the open",

@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +23,12 @@ import pyarrow.parquet as pq
 from optionscanner.adapters.recorded.manifest import MANIFEST_NAME, Manifest, TableFacts, parse_manifest
 from optionscanner.adapters.recorded.tables import ALLOWED_WORDS, REQUIRED, SCHEMAS, SORT_KEYS, empty_table
 from optionscanner.errors import NoData, RecordingError
-from optionscanner.model.calendar import IST
 
 _NAMES = ("exchange", "underlying", "kind", "option_type", "lot_size_source")
+
+_FIRST_EXPIRY, _LAST_EXPIRY = np.datetime64("1995-01-01"), np.datetime64("2200-01-01")
+_INDIA = np.timedelta64(330, "m")
+"""Indian wall clock less UTC, all year."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,6 +231,7 @@ def _read_table(folder: Path, name: str, facts: TableFacts, manifest: Manifest) 
         if digest == facts.sha256:
             _check_columns(place, name, schema, facts)
             table = pq.read_table(place, read_dictionary=[c for c in _NAMES if c in schema.names])
+            table.validate(full=True)  # names that are not UTF-8
     except (OSError, pa.ArrowException) as error:
         raise RecordingError(f"{place}: cannot be read as Parquet ({_short(error)}); {again}") from error
     if digest != facts.sha256:
@@ -240,6 +244,8 @@ def _read_table(folder: Path, name: str, facts: TableFacts, manifest: Manifest) 
             f"{place}: must have {facts.rows} rows as the manifest says, has {table.num_rows}; {again}"
         )
     _check_content(folder, name, table)
+    if "expiry" in table.column_names and table.num_rows:
+        _check_expiries(place, table["expiry"])
     if "observed_at" in table.column_names and table.num_rows:
         _check_date(place, table["observed_at"], manifest)
     return table
@@ -286,16 +292,34 @@ def _check_content(folder: Path, name: str, table: pa.Table) -> None:
                 )
 
 
+def _check_expiries(place: Path, expiry: pa.ChunkedArray) -> None:
+    """No expiry is beyond the calendars of this world; Parquet can hold days that Python cannot."""
+    days = expiry.to_numpy().astype("datetime64[D]")
+    for day in (days.min(), days.max()):
+        if not _FIRST_EXPIRY <= day <= _LAST_EXPIRY:
+            raise RecordingError(
+                f"{place}: every expiry must lie between {_FIRST_EXPIRY} and {_LAST_EXPIRY}, found {day}; "
+                "import the day again"
+            )
+
+
 def _check_date(place: Path, observed_at: pa.ChunkedArray, manifest: Manifest) -> None:
     """All instants lie on the recording's day in India."""
-    start = datetime.combine(manifest.date, time(), tzinfo=IST).astimezone(UTC)
-    bounds = pc.min_max(observed_at).as_py()
-    if bounds["min"] < start or bounds["max"] >= start + timedelta(days=1):
-        seen = " to ".join(f"{at.astimezone(IST):%d-%b-%Y %H:%M}" for at in (bounds["min"], bounds["max"]))
+    midnight = datetime.combine(manifest.date, time())
+    at = observed_at.to_numpy().astype("datetime64[ms]") + _INDIA  # of India's wall clocks
+    first, last = at.min(), at.max()
+    if first < np.datetime64(midnight) or last >= np.datetime64(midnight + timedelta(days=1)):
+        seen = " to ".join(_words(end) for end in (first, last))
         raise RecordingError(
             f"{place}: every instant must lie on {manifest.date:%d-%b-%Y} as the manifest says, found {seen}; "
             "import the day again"
         )
+
+
+def _words(at: np.datetime64) -> str:
+    """An instant for a sentence; Parquet can hold years that Python cannot."""
+    plain = at.astype("datetime64[s]").item()
+    return f"{plain:%d-%b-%Y %H:%M}" if isinstance(plain, datetime) else str(at)
 
 
 def _short(error: Exception) -> str:

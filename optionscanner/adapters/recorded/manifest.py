@@ -19,6 +19,8 @@ MANIFEST_NAME = "manifest.json"
 FORMAT_NAME = "optionscanner recorded day"
 MODES_RECORDED = ("LIVE", "REPLAY", "SIMULATED", "IMPORT")
 
+_SECONDS_PER_DAY = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -94,7 +96,7 @@ def parse_manifest(text: str, where: Path) -> Manifest:
     """The manifest in `text`; raises RecordingError with one sentence for whatever is wrong with it."""
     try:
         described = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordingError(
             f"{where}: not readable as JSON ({error}); the recording is damaged, import or copy it again"
         ) from error
@@ -112,7 +114,7 @@ def parse_manifest(text: str, where: Path) -> Manifest:
         return _manifest(described)
     except KeyError as error:
         _wrong(where, f"lacks the field {error}")
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         _wrong(where, f"has a field of the wrong kind ({error})")
 
 
@@ -120,7 +122,12 @@ def _manifest(described: dict[str, Any]) -> Manifest:
     mode = described["mode_recorded"]
     if mode not in MODES_RECORDED:
         raise ValueError(f"mode_recorded must be one of {', '.join(MODES_RECORDED)}, is {mode!r}")
+    source = described["source"]
+    if not isinstance(source, str) or not source.isprintable():
+        raise ValueError(f"source must be a line of text, is {source!r}")
     step = described["observation_step_seconds"]
+    if step is not None and not 0 < float(step) <= _SECONDS_PER_DAY:
+        raise ValueError(f"observation_step_seconds must be above 0 and within a day, is {step!r}")
     tables = {
         name: TableFacts(int(facts["rows"]), str(facts["sha256"]), tuple(map(str, facts["columns"])))
         for name, facts in described["tables"].items()
@@ -130,7 +137,7 @@ def _manifest(described: dict[str, Any]) -> Manifest:
     return Manifest(
         date=date.fromisoformat(described["date"]),
         mode_recorded=mode,
-        source=str(described["source"]),
+        source=source,
         exchange_stamps=bool(described["exchange_stamps"]),
         observation_step_seconds=None if step is None else float(step),
         refused=tuple(

@@ -34,6 +34,11 @@ INDIA_VIX = "INDIA VIX"
 DEFAULT_STEP = 60.0
 """Seconds between observations that are assumed where a recording has a single one."""
 
+_LARGEST_LOT = 1e7
+_LEAST_STRIKE, _LARGEST_STRIKE = 0.01, 1e8
+_LARGEST_PREVIOUS = 1e12
+"""As for the day's own figures (model/picture.py): what is larger was misread."""
+
 
 class RecordedMarket:
     """A recorded day as a market source; `clock` says how much of it has happened."""
@@ -86,6 +91,7 @@ class _Tape:
         position = {key: i for i, key in enumerate(layout.segment_keys)}
         self._segment = _keyed(options, position, recorded, "options")
         self._row = layout.rows_of(self._segment, _numbers(options, "strike"))
+        _check_order(recorded)
         self._check_rows(recorded)
         self._legs = _legs(options)
         self._stamp = _seconds(options, "stamped_at")
@@ -116,13 +122,18 @@ class _Tape:
                 f"{recorded.folder}: {len(unplaced)} rows of table options have no contract in table instruments, "
                 f"first {key.underlying} {key.expiry:%d-%b-%Y} {strike:g}; import the day again"
             )
-        same_row = self._row[1:] == self._row[:-1]
-        at = recorded.options["observed_at"].to_numpy().astype("datetime64[ms]")
-        if bool((np.diff(at) < np.timedelta64(0, "ms")).any()):
-            raise RecordingError(f"{recorded.folder}: table options must be in order of time; import the day again")
-        if bool((same_row & (at[1:] == at[:-1])).any()):
+        at = _seconds(recorded.options, "observed_at")
+        same_chain = (self._segment[1:] == self._segment[:-1]) & (at[1:] == at[:-1])
+        if bool((same_chain & (self._row[1:] == self._row[:-1])).any()):
             raise RecordingError(
                 f"{recorded.folder}: table options has a contract twice at one instant; import the day again"
+            )
+        chains = np.stack([self._segment, at])[:, np.append(True, ~same_chain)] if len(at) else np.empty((2, 0))
+        scattered = np.unique(chains, axis=1).shape[1] < chains.shape[1]
+        if scattered or bool((same_chain & (self._row[1:] < self._row[:-1])).any()):
+            raise RecordingError(
+                f"{recorded.folder}: table options must hold each chain of an instant in one piece, by strike; "
+                "import the day again"
             )
 
     @cached_property
@@ -192,6 +203,13 @@ class _Tape:
         return out
 
 
+def _check_order(recorded: RecordedDay) -> None:
+    for name in ("options", "futures", "underlyings"):
+        at = getattr(recorded, name)["observed_at"].to_numpy().astype("datetime64[ms]")
+        if bool((np.diff(at) < np.timedelta64(0, "ms")).any()):
+            raise RecordingError(f"{recorded.folder}: table {name} must be in order of time; import the day again")
+
+
 def _layout(recorded: RecordedDay, calendar: TradingCalendar) -> Layout:
     """The day's contracts: indices first, then stocks, each by name."""
     table = recorded.instruments
@@ -205,18 +223,21 @@ def _layout(recorded: RecordedDay, calendar: TradingCalendar) -> Layout:
     for exchange, name, kind, expiry, option_type, strike, lot in zip(*rows.values(), strikes, lots, strict=True):
         one = underlyings.setdefault(name, Underlying(name, exchange, kind))
         key = SegmentKey(name, expiry)
-        if one != Underlying(name, exchange, kind) or sizes.setdefault(key, lot) != lot or not lot > 0:
+        if not name.strip():
+            raise RecordingError(f"{recorded.folder}: table instruments has rows without a name; import the day again")
+        whole = 0 < lot <= _LARGEST_LOT and lot == int(lot)
+        if one != Underlying(name, exchange, kind) or sizes.setdefault(key, lot) != lot or not whole:
             raise RecordingError(
                 f"{recorded.folder}: table instruments must give {name} {expiry:%d-%b-%Y} one exchange, one kind and "
-                f"one lot size above 0, gives {exchange}, {kind}, {lot:g} beside {one.exchange}, {one.kind}, "
+                f"one whole lot size above 0, gives {exchange}, {kind}, {lot:g} beside {one.exchange}, {one.kind}, "
                 f"{sizes[key]:g}; import the day again"
             )
         if option_type == "FUT":
             futures[key] = lot
-        elif strike is None or not strike > 0:
+        elif strike is None or not _LEAST_STRIKE <= strike <= _LARGEST_STRIKE:
             raise RecordingError(
                 f"{recorded.folder}: table instruments has {name} {expiry:%d-%b-%Y} {option_type} with strike "
-                f"{strike}, a strike above 0 is expected; import the day again"
+                f"{strike}, a strike from {_LEAST_STRIKE:g} to {_LARGEST_STRIKE:,.0f} is expected; import the day again"
             )
         else:
             ladders.setdefault(key, set()).add(strike)
@@ -278,10 +299,12 @@ def _instrument_arrays(recorded: RecordedDay, layout: Layout) -> tuple[Bools, Fl
     arrays = []
     for name in ("previous_open_interest", "previous_close"):
         values = np.full((layout.rows, 2), np.nan)
-        values[row, side] = _numbers(table, name)
+        given = _numbers(table, name)
+        values[row, side] = np.where((given >= 0) & (given <= _LARGEST_PREVIOUS), given, np.nan)
         arrays.append(values)
     tick = np.full(layout.segments, np.nan)
-    tick[segment] = _numbers(table, "tick_size")
+    given = _numbers(table, "tick_size")
+    tick[segment] = np.where((given > 0) & (given <= _LARGEST_STRIKE), given, np.nan)
     return listed, arrays[0], arrays[1], tick
 
 
