@@ -108,7 +108,7 @@ _LOOKS: dict[Kind, _Look] = {
     Kind.COUNT: _Look("#,##0", "right"),
     Kind.STRIKE: _Look("General", "right"),
     Kind.QUANTITY: _Look("#,##0.00", "right", shrink=True),
-    Kind.QUANTITY_CHANGE: _Look("+#,##0.00;-#,##0.00;0.00", "right", shrink=True),
+    Kind.QUANTITY_CHANGE: _Look("[>=0.005]+#,##0.00;[<=-0.005]-#,##0.00;0.00", "right", shrink=True),
     Kind.TIME: _Look("hh:mm:ss", "center"),
     Kind.DATE: _Look("dd-mmm-yy", "center", shrink=True),
     Kind.DATE_TIME: _Look("dd-mmm-yy hh:mm:ss", "left", shrink=True),

@@ -103,15 +103,15 @@ def head(view: View, sheet: Sheet, u: int) -> tuple[tuple[Cell, ...], ...]:
 
 
 def scan_blocks(view: View, sheet: Sheet, underlying: str) -> list[Block]:
-    """Events of the index that count, those that are ignored, and all of them with every column."""
+    """Events of the nearest expiry that count, those that are ignored, and the events of all expiries in full."""
     tables = [sheet.table(f"{underlying}_{name}") for name in ("scan", "ignored", "scan_full")]
     activity = view.reading("activity")
     if activity is None:
         return [Block(table.name, ()) for table in tables]
     own = activity["underlying"] == underlying
-    counted = activity["aligned"] == 1
+    counted, nearest = activity["aligned"] == 1, own & view.is_nearest(activity)
     made = []
-    for table, wanted in zip(tables, (own & counted, own & ~counted, own), strict=True):
+    for table, wanted in zip(tables, (nearest & counted, nearest & ~counted, own), strict=True):
         made.append(Block(table.name, events(view, activity, np.flatnonzero(wanted)[: table.height], table)))
     return made
 

@@ -210,12 +210,19 @@ class View:
         score, flow = (self.column(c).astype(float)[self.stocks] for c in ("readiness.readiness", "flow.flow_pct"))
         return np.asarray(self.stocks[ranked(names, score, flow)])
 
+    def is_nearest(self, activity: Reading) -> Bools:
+        """Marks the events of the nearest expiry of their underlying, the one that readiness is of."""
+        keys, front = self.layout.segment_keys, self.layout.underlying_front
+        nearest = {keys[s].underlying: keys[s].expiry.isoformat() for s in front if s >= 0}
+        pairs = zip(activity["underlying"], activity["expiry"], strict=True)
+        return np.array([nearest.get(str(name)) == expiry for name, expiry in pairs], dtype=bool)
+
     def _volume_oi(self) -> Values:
-        """YES where an event agrees with the flow, NO where none does, blank where the scan is absent."""
+        """YES where an event of the nearest expiry agrees with its flow, else NO; blank where the scan is absent."""
         activity = self.reading("activity")
         if activity is None:
             return np.array([""] * (len(self.names) + 1), dtype=object)
-        aligned = set(activity["underlying"][activity["aligned"] == 1])
+        aligned = set(activity["underlying"][(activity["aligned"] == 1) & self.is_nearest(activity)])
         return np.array([*("YES" if name in aligned else "NO" for name in self.names), ""], dtype=object)
 
     def _status(self) -> Values:
