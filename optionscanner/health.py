@@ -14,6 +14,7 @@ import numpy as np
 
 from optionscanner.analytics.price import stale_chains
 from optionscanner.model.columns import ALERTS
+from optionscanner.model.contracts import Ints, Layout
 from optionscanner.model.frame import WriteResult
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 
 Probe = Callable[[], HealthItem]
 """A line that needs the outside world (disk, memory, calendar); given by `app.py`."""
+
+_MISREAD = (Reason.NEGATIVE, Reason.ABSURD, Reason.VOLUME_SHRANK)
+"""Faults of single figures that mean a bad source; a bid above an ask is an ordinary moment of a fast market."""
 
 _SHOWN_ALERTS = 30
 _SHOWN_EVENTS = 60
@@ -262,20 +266,31 @@ class Health:
         ]
 
     def _note_polls(self, report: CycleReport) -> None:
-        """Events about the data of this cycle: refused chains and odd lots, by reason rather than by name."""
+        """Events about the data of this cycle: refused chains, misread figures, odd lots; by reason, not by name."""
         polls, layout = report.chains.polls, report.chains.layout
         for code in np.unique(polls.refused[polls.refused != Reason.OK]):
-            chosen = polls.segment[polls.refused == code]
-            names = sorted({layout.names[layout.segment_underlying[s]] for s in chosen})
-            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             what = f"observation refused: {Reason(int(code)).words}"
+            shown = _names(layout, polls.segment[polls.refused == code])
             self.note(report.as_of, "border", what, f"last good numbers stay; newest: {shown}")
+        fault = np.where(report.chains.updated[layout.row_segment][:, None], report.chains.legs.fault, Reason.OK)
+        for reason in _MISREAD:
+            rows = np.flatnonzero((fault == reason).any(axis=1))
+            if len(rows):
+                shown = _names(layout, layout.row_segment[rows])
+                what = f"figures of legs blanked: {reason.words}"
+                self.note(report.as_of, "border", what, f"the rest of the chain is kept; newest: {shown}")
         odd = np.unique(polls.segment[polls.odd_lots > 0.05])
         for segment in odd[:3]:
             name = layout.names[layout.segment_underlying[segment]]
             lot = layout.segment_lot_size[segment]
             what = f"{name}: over 5 % of open interest is not a multiple of the lot of {lot:g}"
             self.note(report.as_of, "border", what, "check the lot size; legal for a while after a lot change")
+
+
+def _names(layout: Layout, segments: Ints) -> str:
+    """The first three underlyings of these segments, and how many more there are."""
+    names = sorted({layout.names[u] for u in np.unique(layout.segment_underlying[segments])})
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _line(
