@@ -27,7 +27,7 @@ from optionscanner.app_probes import session_health
 from optionscanner.clocks import ManualClock, WallClock
 from optionscanner.config import Config
 from optionscanner.cycle import Cycle, Sinks
-from optionscanner.errors import ConfigError, NoData, OptionScannerError
+from optionscanner.errors import ConfigError, NoData, OptionScannerError, WorkbookError
 from optionscanner.history.queries import HistoryReader
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.calendar import IST, TradingCalendar, load_calendar
@@ -170,6 +170,11 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     _drive(options, source, table, cycle, resume, wall=wall, stop=stop)
     if not stop.is_set():  # what a user stopped goes on with the next start
         history.end(wall.now())
+    if options.once and not stop.is_set() and not health.frames_written:
+        raise WorkbookError(
+            f"{workbook.path}: the one picture that was asked for is not written, for the reason above; "
+            "its numbers are in the history"
+        )
 
 
 def _source(config: Config, options: cli.Options, calendar: TradingCalendar, stop: Event) -> Source:
