@@ -236,6 +236,8 @@ class History(Section):
     """Where the history database lies; its file is named by the mode."""
 
     folder: _Folder = Field(default=Path("var/history"), description="the path of a folder")
+    retention_days: int = Field(default=30, ge=1, le=36_500, description="days")
+    backups: int = Field(default=3, ge=0, le=100, description="files")
 
 
 class Log(Section):

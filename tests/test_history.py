@@ -398,8 +398,10 @@ def test_each_migration_is_recorded_once(tmp_path: Path) -> None:
     path = tmp_path / "h.db"
     for _ in range(3):
         SqliteHistory(path, Mode.LIVE).close()
-    assert rows(path, "SELECT number, name FROM migration") == [(1, "first schema"), (2, "anchors of quotes")]
-    assert rows(path, "SELECT key, value FROM settings") == [("mode", "LIVE"), ("schema_version", "2")]
+    assert rows(path, "SELECT number, name FROM migration") == [
+        (1, "first schema"), (2, "anchors of quotes"), (3, "archives"),
+    ]  # fmt: skip
+    assert rows(path, "SELECT key, value FROM settings") == [("mode", "LIVE"), ("schema_version", "3")]
 
 
 def test_a_file_of_the_first_schema_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
@@ -413,7 +415,7 @@ def test_a_file_of_the_first_schema_is_brought_up_to_date_with_its_rows(tmp_path
     )
     connection.close()
     stored(path, builders.day_of_reports(INSTANTS[:2]))
-    assert rows(path, "SELECT number FROM migration ORDER BY number") == [(1,), (2,)]
+    assert rows(path, "SELECT number FROM migration ORDER BY number") == [(1,), (2,), (3,)]
     assert rows(path, "SELECT underlying, rows, anchored_at FROM observation WHERE session = 7") == [("NIFTY", 5, None)]
     assert rows(path, "SELECT count(*) FROM observation WHERE session = 1") == [(8,)]
 

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from optionscanner.errors import HistoryError
 from optionscanner.history.database import transaction
-from optionscanner.history.schema import ANCHORS, FIXED_TABLES, DeclaredTable
+from optionscanner.history.schema import ANCHORS, FIXED_TABLES, KEEPING, DeclaredTable
 
 
 def _first_schema(database: Database) -> None:
@@ -22,6 +22,10 @@ def _first_schema(database: Database) -> None:
 
 def _anchors(database: Database) -> None:
     _run(database, ANCHORS)
+
+
+def _keeping(database: Database) -> None:
+    _run(database, KEEPING)
 
 
 def _run(database: Database, script: str) -> None:
@@ -37,6 +41,7 @@ def _run(database: Database, script: str) -> None:
 MIGRATIONS: tuple[tuple[str, Callable[[Database], None]], ...] = (
     ("first schema", _first_schema),
     ("anchors of quotes", _anchors),
+    ("archives", _keeping),
 )
 """(what it does, how), numbered from 1 in this order; never changed once released, only appended to."""
 

@@ -177,6 +177,27 @@ CREATE TABLE quote_anchor (  -- when each leg of a chain had last changed, at on
 """
 """Bounds the search for the newest change of a leg, which may lie hours back: `changes.py`."""
 
+KEEPING = """
+CREATE TABLE archive (  -- a session whose quotes have moved out of this file: `archive.py`
+    session INTEGER NOT NULL PRIMARY KEY,
+    file TEXT NOT NULL,  -- name in the archive folder
+    quotes INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    archived_at INTEGER NOT NULL  -- machine's clock
+) STRICT;
+
+CREATE TABLE workbook_archive (  -- values-only copies of the workbook at the end of a day
+    file TEXT NOT NULL PRIMARY KEY,  -- name in the workbook's archive folder; a copy made again replaces the row
+    session INTEGER NOT NULL,
+    formulas INTEGER NOT NULL,  -- cells whose formula was replaced
+    without_value INTEGER NOT NULL,  -- those of them that held no value and are empty now
+    bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    made_at INTEGER NOT NULL  -- machine's clock
+) STRICT, WITHOUT ROWID;
+"""
+
 QUOTE_COLUMNS = (
     "last_paise",
     "bid_paise",
