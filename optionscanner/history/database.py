@@ -33,7 +33,8 @@ _PASSING = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space",
     sqlite3.SQLITE_IOERR: "the disk refused to read or write; check the disk and its free space",
     sqlite3.SQLITE_READONLY: "it is write-protected; allow writing to the file and its folder",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that its folder exists and may be written to",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that its folder exists and may be written to, and that the "
+    "whole path is shorter than 500 bytes",
 }
 
 

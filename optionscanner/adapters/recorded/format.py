@@ -50,7 +50,7 @@ def narrowed(recorded: RecordedDay, takes: Callable[[str], bool]) -> RecordedDay
     """
     names = pc.unique(recorded.instruments["underlying"]).to_pylist()
     gone = pa.array([name for name in names if not takes(name)], pa.string())
-    if len(gone) == len(names):
+    if names and len(gone) == len(names):
         raise NoData(
             f"{recorded.folder}: holds {len(names)} underlyings and the configuration takes none of them; "
             "change underlyings.include or underlyings.exclude"
@@ -281,6 +281,10 @@ def _check_content(folder: Path, name: str, table: pa.Table) -> None:
             raise RecordingError(
                 f"{folder}: table {name} has {table[column].null_count} rows without {column}, every row needs one; "
                 "import the day again"
+            )
+        if pa.types.is_floating(table[column].type) and not pc.all(pc.is_finite(table[column]), min_count=0).as_py():
+            raise RecordingError(
+                f"{folder}: table {name} has rows whose {column} is not a finite number; import the day again"
             )
     for (table_name, column), words in ALLOWED_WORDS.items():
         if table_name == name:

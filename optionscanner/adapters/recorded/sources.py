@@ -54,7 +54,7 @@ class OpenedTable:
 
     table: pa.Table
     broken_lines: int
-    """Lines of text that had another number of cells than the header, and were dropped."""
+    """Lines that were not UTF-8 text, or had another number of cells than the header, and were dropped."""
 
 
 def known_kinds() -> str:
@@ -92,7 +92,7 @@ def _csv(raw: bytes) -> OpenedTable:
         raise RecordingError("it is empty")
     if b"\x00" in raw[:_MAX_HEADER] or header.lstrip()[:1] in (b"{", b"[") or b"," not in header:
         raise RecordingError(f"it is neither Parquet nor comma-separated text; known kinds: {known_kinds()}")
-    broken: list[pv.InvalidRow] = []
+    broken: list[object] = []
 
     def skip(row: pv.InvalidRow) -> str:
         broken.append(row)
@@ -102,6 +102,10 @@ def _csv(raw: bytes) -> OpenedTable:
         names = [cell.strip() for cell in header.decode("utf-8-sig").strip().split(",")]
     except UnicodeDecodeError:
         raise RecordingError("its first line is not UTF-8 text; export it again as UTF-8") from None
+    if not _is_text(raw):
+        lines = raw.split(b"\n")
+        broken += [line for line in lines if not _is_text(line)]
+        raw = b"\n".join(line for line in lines if _is_text(line))
     table = pv.read_csv(
         io.BytesIO(raw),
         read_options=pv.ReadOptions(column_names=names, skip_rows=1, use_threads=False),
@@ -109,6 +113,14 @@ def _csv(raw: bytes) -> OpenedTable:
         convert_options=pv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
     )
     return OpenedTable(_lower_case(table), len(broken))
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _lower_case(table: pa.Table) -> pa.Table:
