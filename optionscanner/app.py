@@ -63,7 +63,6 @@ def main(argv: list[str]) -> int:
     except OptionScannerError as error:
         console.warn(str(error))
     except OSError as error:
-        log.error("could not go on", exc_info=error)
         why = (error.strerror or str(error)).lower()
         console.warn(f"{error.filename or 'a file'}: the system refused it ({why}); check the path and its rights")
     except KeyboardInterrupt:
@@ -118,7 +117,11 @@ def _run(config: Config, options: cli.Options) -> int:
     with ExitStack() as closing:
         logs.set_up(config.log, console.warn)
         closing.callback(logs.close)
-        _run_session(config, options, closing, wall=wall, stop=stop)
+        try:
+            _run_session(config, options, closing, wall=wall, stop=stop)
+        except OSError as error:
+            log.error("could not go on", exc_info=error)
+            raise
     return 0
 
 

@@ -826,6 +826,25 @@ def test_broken_lines_of_a_raw_file_are_counted(
     assert main(capsys, place.replay(tmp_path / "day")).accounted["source"] == 2
 
 
+def test_a_misread_figure_of_a_raw_file_moves_no_other_contract(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The times of change of a whole day are worked out at once."""
+    at = ["2026-01-30 09:20:00", "2026-01-30 09:25:00"]
+    lines = [row for moment in at for name in ("ACME", "BETA") for row in stock_rows(moment, name=name)]
+    found = {}
+    for called, first in {
+        "good": lines[0],
+        "bad": lines[0].replace(",300.0,", ",1e300,").replace(",31.5,", ",inf,"),
+    }.items():
+        source = write_csv(tmp_path / f"{called}.csv", STOCK_HEADER, [first, *lines[1:]])
+        assert main(capsys, ["--import", source, "--to", tmp_path / called]).errors == ""
+        rows = pq.read_table(tmp_path / called / "options.parquet").to_pylist()
+        found[called] = [row for row in rows if (row["underlying"], row["strike"]) != ("ACME", 980.0)]
+        assert len(found[called]) == 10
+    assert found["bad"] == found["good"]
+
+
 def test_no_damage_to_a_file_gets_past_the_sentences(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

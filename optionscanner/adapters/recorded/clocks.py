@@ -13,6 +13,9 @@ from optionscanner.model.contracts import Bools, Floats, Ints
 NEVER = np.iinfo(np.int64).min
 """NaT's own value, so that an array of these is a datetime64 array."""
 
+_LARGEST_VOLUME = 1e10
+"""Units of a contract in a day, some ten times the record; what is larger was misread and says nothing."""
+
 
 def group_starts(contract: Ints, inside: Bools) -> Ints:
     """(n,) for each row the first row of its group: a contract's rows before the open, or those from the open on."""
@@ -38,7 +41,7 @@ def price_times(*, last: Floats, volume: Floats | None, at: Ints, starts: Ints, 
         event = (order > starts) & np.isfinite(last) & np.isfinite(before) & (last != before)
         event &= inside
     else:
-        counted = np.nan_to_num(volume, nan=-1.0)
+        counted = np.where((volume >= 0) & (volume < _LARGEST_VOLUME), volume, -1.0)
         highest = _highest_before(counted, starts)
         traded = counted > np.maximum(highest, 0.0)
         fresh = counted >= highest
@@ -74,7 +77,7 @@ def _highest_before(values: Floats, starts: Ints) -> Floats:
         return values
     group = np.cumsum(starts == np.arange(n))
     # Running maximum over all groups at once: each group is lifted above all earlier ones, which keeps counts exact
-    # (below 2^53) because there are some 10^5 groups and values below 10^10.
+    # (below 2^53) because there are some 10^5 groups and values below `_LARGEST_VOLUME`.
     span = float(values.max() - values.min()) + 1.0
     lifted = np.maximum.accumulate(values + group * span) - group * span
     before = np.roll(lifted, 1)

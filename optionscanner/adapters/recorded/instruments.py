@@ -23,6 +23,9 @@ from optionscanner.model.contracts import Bools, Floats, Ints, paise
 TICKS = (0.05, 0.01)
 """₹: the ticks of options, the coarser first (NSE/FAOP/70382: 0.01 for stocks under ₹250, reviewed monthly)."""
 
+_ABSURD = 1e12
+"""₹: no price; a misread number."""
+
 MIN_SHARE_ON_TICK = 0.95
 """Share of distinct prices that a tick must divide; some prices are older than the last review of ticks."""
 
@@ -141,7 +144,8 @@ def _ticks(quotes: Quotes) -> list[tuple[tuple[str, date], float]]:
     names = [f"{side}_{name}" for side in SIDES for name in ("last", "bid", "ask")]
     for contract, rows in _chains(quotes):
         seen = [quotes.quantities[name][rows] for name in names if name in quotes.quantities]
-        prices = np.unique(paise(np.concatenate(seen)[np.nan_to_num(np.concatenate(seen)) > 0]))
+        quoted = np.concatenate(seen)
+        prices = np.unique(paise(quoted[(quoted > 0) & (quoted < _ABSURD)]))
         fitting = [tick for tick in TICKS if len(prices) and np.mean(prices % paise(tick) == 0) >= MIN_SHARE_ON_TICK]
         found.append((contract, fitting[0] if fitting else float("nan")))
     return found
