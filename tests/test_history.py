@@ -440,7 +440,7 @@ def unusable(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         changed("mode.db", "UPDATE settings SET value = 'LIVE' WHERE key = 'mode'"),
     )
     yield (
-        "has schema 99, this program knows up to 2",
+        "has schema 99, this program knows up to 3",
         changed("newer.db", "UPDATE settings SET value = '99' WHERE key = 'schema_version'"),
     )
     yield "database of another program", changed("foreign.db", "DROP TABLE settings")

@@ -86,6 +86,9 @@ def opened_for_writing(path: Path, *, busy_timeout: float) -> Database:
         # The cycle may run on another thread than the one that opened the file; `SqliteHistory` lets in one at a time.
         connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
         undo.callback(connection.close)
+        if not connection.execute("PRAGMA page_count").fetchone()[0]:
+            # Lets the room of what is archived later be given back to the disk without rewriting the file.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")

@@ -1,6 +1,7 @@
 """Questions to a history, answered as tables; reading only, beside a program that writes if need be.
 
-Main entry: `HistoryReader`. Greeks other than delta are not stored; whoever needs them prices the chain again from what
+Main entry: `HistoryReader`. Sessions whose quotes were archived are answered from their files, next to the history's.
+Greeks other than delta are not stored; whoever needs them prices the chain again from what
 `chain` returns.
 """
 
@@ -17,8 +18,9 @@ import pandas as pd
 from sqlite_utils import Database
 
 from optionscanner.errors import HistoryError
+from optionscanner.history.archived import archived_chain, archived_files, archived_quotes, in_units
 from optionscanner.history.database import opened_for_reading, speaking
-from optionscanner.history.schema import reading_table
+from optionscanner.history.schema import QUOTE_COLUMNS, reading_table
 from optionscanner.model.columns import ALERTS, READINGS, TableSpec
 from optionscanner.model.readings import Reading
 
@@ -110,6 +112,12 @@ class HistoryReader:
         open_interest_at, implied_volatility and delta (of the moment when the leg last changed), fault, iv_reason,
         previous_open_interest, changed_at.
         """
+        number, until = self._session(session), round(at * 1000)
+        archived = self.archives().get(number)
+        if archived is not None:
+            return archived_chain(
+                self.path, number, archived, underlying=underlying, expiry=expiry.isoformat(), until=until
+            )
         # Of all changes up to the instant the newest of each leg; a bare column beside max() is of the same row.
         frame = self._frame(
             """
@@ -135,14 +143,67 @@ class HistoryReader:
             ORDER BY c.strike_paise, c.option_type
             """,
             {
-                "session": self._session(session),
+                "session": number,
                 "underlying": underlying,
                 "expiry": expiry.isoformat(),
-                "at": round(at * 1000),
+                "at": until,
             },
         )
         text = ["option_type"]
         return frame.astype({name: float for name in frame.columns if name not in text})
+
+    def quotes(self, underlying: str, since: float, until: float, *, session: int | None = None) -> pd.DataFrame:
+        """Stored quotes of an underlying's options, from `since` to `until` (both included), of every session.
+
+        One row for each leg and observation at which something of it changed, whether the session's quotes are in the
+        database or archived. Columns: session, at, expiry (ISO text), then those of `chain` without the previous open
+        interest; in order of session, at, expiry, strike, call before put. `session` names a single one.
+        """
+        first, last = round(since * 1000), round(until * 1000)
+        archives, pieces = self.archives(), []
+        # Where there is none, 0, which no session is, gives the columns without a row.
+        for number in [session] if session is not None else self._sessions_between(first, last) or [0]:
+            if number in archives:
+                raw = archived_quotes(
+                    self.path, number, archives[number], underlying=underlying, since=first, until=last
+                )
+            else:
+                raw = self._live_quotes(number, underlying, first, last)
+            raw = raw.sort_values(["at", "expiry", "strike_paise", "option_type", "contract"], ignore_index=True)
+            keys = pd.DataFrame({"session": number, "at": raw["at"].astype(float) / 1000.0, "expiry": raw["expiry"]})
+            pieces.append(pd.concat([keys.astype({"expiry": object}), in_units(raw)], axis=1))
+        return pd.concat(pieces, ignore_index=True)
+
+    def archives(self) -> Mapping[int, Path]:
+        """Session whose quotes were archived -> its Parquet file."""
+        with speaking(self.path):
+            return archived_files(self._database.conn, self.path)
+
+    def _sessions_between(self, first: int, last: int) -> list[int]:
+        """Sessions with a cycle between two instants [ms], or within a day of them: observations precede cycles."""
+        found = self._frame(
+            "SELECT s.id FROM session s WHERE EXISTS "
+            "(SELECT 1 FROM cycle k WHERE k.session = s.id AND k.at BETWEEN ? AND ?) ORDER BY s.id",
+            (first - 86_400_000, last + 86_400_000),
+        )
+        return [int(number) for number in found["id"]]
+
+    def _live_quotes(self, session: int, underlying: str, first: int, last: int) -> pd.DataFrame:
+        named = ", ".join(f"q.{name}" for name in QUOTE_COLUMNS)
+        return self._frame(
+            f"""
+            SELECT q.at, q.contract, {named}, c.expiry, c.strike_paise, c.option_type, c.lot_size
+            FROM (
+                SELECT DISTINCT expiry, observed_at FROM observation
+                WHERE session = :session AND underlying = :underlying AND in_picture = 1
+                    AND observed_at BETWEEN :first AND :last
+            ) o
+            CROSS JOIN contract c ON c.underlying = :underlying AND c.expiry = o.expiry
+                AND c.option_type IN ('CE', 'PE')
+            CROSS JOIN quote q ON q.session = :session AND q.at = o.observed_at AND q.contract = c.id
+            """,
+            {"session": session, "underlying": underlying, "first": first, "last": last},
+        )
 
     def reading(
         self,

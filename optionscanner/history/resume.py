@@ -39,12 +39,13 @@ def open_session(database: Database, session: RunSession, *, continue_ended: boo
     """The stored session that this run continues, else a new row.
 
     It continues one of the same mode, source, trading date, seed and settings; the code may be newer. One that was
-    ended by the program itself is continued only with `continue_ended`.
+    ended by the program itself is continued only with `continue_ended`, one whose quotes were archived never.
     """
     same_day = list(
         database.query(
             "SELECT id, settings_version FROM session "
             "WHERE mode = ? AND source = ? AND trading_date = ? AND seed IS ? AND (ended_at IS NULL OR ?) "
+            "AND id NOT IN (SELECT session FROM archive) "
             "ORDER BY id DESC",
             (session.mode.value, session.source, session.trading_date.isoformat(), session.seed, continue_ended),
         )

@@ -1,14 +1,15 @@
 """The history that the program writes: one transaction a cycle, resumed after a restart, patient when it cannot write.
 
 Main entry: `SqliteHistory`, which implements `ports.History`. It keeps what a cycle reports and decides nothing;
-reading is in `queries`. Retention and archives are not its business.
+reading is in `queries`. Retention and archives are in `archive`.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,6 +179,12 @@ class SqliteHistory:
         """Alerts stored for the session, oldest first."""
         with self._lock, speaking(self.path):
             return stored_alerts(self._database, self._required().stored.id)
+
+    @contextmanager
+    def between_cycles(self) -> Iterator[sqlite3.Connection]:
+        """The file's connection, for keeping house; no cycle is stored while it is lent."""
+        with self._lock, speaking(self.path):
+            yield self._database.conn
 
     def end(self, now: float) -> None:
         """Mark the session as ended by the program itself at `now` [s since 1970 UTC, the machine's clock]."""
