@@ -48,6 +48,10 @@ def sentence(path: Path, error: sqlite3.Error) -> HistoryError:
             f"history {path}: expected an intact SQLite database, found it damaged ({error}); "
             "move the file away, and a new one is begun"
         )
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return HistoryError(
+            f"history {path}: holds this already, stored by another start of the program ({error}); end one of the two"
+        )
     return HistoryError(f"history {path}: SQLite refused a statement ({error}); please report this")
 
 
