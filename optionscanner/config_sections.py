@@ -276,8 +276,9 @@ class Underlyings(Section):
 
 
 def default_rates() -> tuple[RateFrom, ...]:
-    """RBI's policy repo rate, from before the first day of the trading calendar."""
+    """RBI's policy repo rate, from before the first day of the trading calendar; of 2019 only what its August needs."""
     table = (
+        (date(2019, 8, 7), 0.054),
         (date(2023, 2, 8), 0.065),
         (date(2025, 2, 7), 0.0625),
         (date(2025, 4, 9), 0.06),

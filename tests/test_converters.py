@@ -546,7 +546,7 @@ def test_defects_beside_a_good_file(stock_file: Path, tmp_path: Path) -> None:
     [
         ("empty", b"", "it is empty"),
         ("blank", b" \n\n", "it is empty"),
-        ("json", b'{"records": {"data": []}}', "neither Parquet nor comma-separated text"),
+        ("json", b'{"records": {"data": []}}', "it is JSON, but no option chain of the exchange"),
         ("binary", bytes(range(256)) * 9, "neither Parquet nor comma-separated text"),
         ("half parquet", b"PAR1" + bytes(200), r"it is damaged or cut off \("),
         ("half gzip", gzip.compress(b"Stock,Expiry\n" * 99)[:40], r"it is damaged or cut off \("),

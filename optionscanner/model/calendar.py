@@ -110,6 +110,8 @@ class TradingCalendar:
     expiry_rules: tuple[ExpiryRule, ...]
     horizons: tuple[tuple[date, time], ...]
     """(effective from, time of the expiry day to which time to expiry counts), ascending"""
+    earlier: tuple[tuple[date, date], ...] = ()
+    """(first, last): stretches before `covers_from` that are known as well, of which there are recordings"""
     entered: Mapping[date, TradingSession] = field(default_factory=dict)
     """date -> session entered by a source (`with_session`); stands before everything else"""
 
@@ -251,7 +253,8 @@ class TradingCalendar:
 
     def check_covered(self, day: date) -> None:
         """Raise `UnknownDate` unless the tables cover `day`."""
-        if not self.covers_from <= day <= self.covers_to:
+        known = ((self.covers_from, self.covers_to), *self.earlier)
+        if not any(first <= day <= last for first, last in known):
             raise UnknownDate(
                 f"{day} is not in the trading calendar, which covers {self.covers_from} to {self.covers_to}; "
                 "whether the market trades is unknown. Add the exchange's holiday list to "
@@ -272,7 +275,7 @@ def years_to_expiry(
 
 
 def load_calendar() -> TradingCalendar:
-    """The calendar of the tables that come with the package, 2024 to 2026."""
+    """The calendar of the tables that come with the package: 2024 to 2026, and a week of August 2019."""
     holidays: dict[date, str] = {}
     specials: dict[date, _SpecialSession] = {}
     for row in _rows("calendar_days.csv"):
@@ -305,6 +308,9 @@ def load_calendar() -> TradingCalendar:
         )
         for row in _rows("calendar_expiry_rules.csv")
     ]
+    earlier = [
+        (date.fromisoformat(row["first"]), date.fromisoformat(row["last"])) for row in _rows("calendar_earlier.csv")
+    ]
     horizons = [
         (date.fromisoformat(row["effective_from"]), time.fromisoformat(row["time"]))
         for row in _rows("calendar_horizons.csv")
@@ -317,6 +323,7 @@ def load_calendar() -> TradingCalendar:
         specials=specials,
         expiry_rules=tuple(sorted(rules, key=lambda rule: rule.effective_from)),
         horizons=tuple(sorted(horizons)),
+        earlier=tuple(sorted(earlier)),
     )
 
 

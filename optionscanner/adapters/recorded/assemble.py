@@ -34,6 +34,10 @@ PERCENT_ROUNDING = 0.0005
 """The recorder writes the day's change in percent with three decimals: the true figure lies within half of the last."""
 
 
+_OF_DAY = ("open", "high", "low")
+"""The underlying's day so far, where a source gives it."""
+
+
 @dataclass(frozen=True)
 class Part:
     """The rows of one file on one day, in units."""
@@ -112,7 +116,8 @@ def _without_repeats(quotes: Quotes) -> tuple[Quotes, int]:
 def _without_zero_prices(quotes: Quotes) -> Quotes:
     """The quotes with prices of 0 as NaN, and no quantity beside an absent bid or ask."""
     cleaned = dict(quotes.quantities)
-    prices = ["spot", "high", "low", *(f"{side}_{name}" for side in SIDES for name in ("last", "bid", "ask"))]
+    of_legs = (f"{side}_{name}" for side in SIDES for name in ("last", "bid", "ask"))
+    prices = ["spot", *_OF_DAY, "previous_close", *of_legs]
     for name in prices:
         if name in cleaned:
             cleaned[name] = np.where(cleaned[name] == 0, np.nan, cleaned[name])
@@ -169,14 +174,15 @@ def _underlyings(quotes: Quotes, session: TradingSession) -> tuple[pa.Table, lis
     inside = seen.observed_at >= np.datetime64(_milliseconds(session.opens.timestamp()), "ms")
     percent = seen.quantities.get("percent_change", np.full(len(seen), np.nan))
     previous = previous_closes(spot, percent, np.where(inside, seen.name_code, -1), len(seen.names))
+    stated = seen.quantities.get("previous_close", np.full(len(seen), np.nan))
     columns: dict[str, np.ndarray | pa.Array] = {
         "observed_at": seen.observed_at,
         "exchange": _words(seen, [cash_exchange(n) for n in seen.names]),
         "underlying": _words(seen, seen.names),
         "spot": spot,
-        "previous_close": previous[seen.name_code],
+        "previous_close": np.where(np.isfinite(stated), stated, previous[seen.name_code]),
         "spot_at": np.where(np.isnan(spot), np.datetime64("NaT", "ms"), seen.observed_at),
-        **{n: seen.quantities[n] for n in ("high", "low") if n in seen.quantities},
+        **{n: seen.quantities[n] for n in _OF_DAY if n in seen.quantities},
     }
     notes = []
     if np.isfinite(previous).any():

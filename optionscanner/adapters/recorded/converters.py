@@ -17,6 +17,7 @@ from optionscanner.adapters.recorded.file_parts import FilePart, Rules, counted,
 from optionscanner.adapters.recorded.format import check_writable, is_recorded_day, write_day
 from optionscanner.adapters.recorded.lots import load_lot_table
 from optionscanner.adapters.recorded.manifest import Manifest, Refusal
+from optionscanner.adapters.recorded.raw_files import RawFile, raw_files_of
 from optionscanner.adapters.recorded.sources import open_table, recognise
 from optionscanner.errors import RecordingError
 from optionscanner.model.calendar import TradingCalendar, load_calendar
@@ -85,7 +86,7 @@ def import_day(sources: Sequence[Path], to: Path, say: Say) -> ImportReport:
     rules = Rules(load_calendar(), load_lot_table())
     parts: list[FilePart] = []
     refused: list[Refusal] = []
-    companions: list[Path] = []
+    companions: list[RawFile] = []
     read = 0
     for place in places:
         found, broken, seen = inspected(place, rules, companions)
@@ -141,8 +142,8 @@ def _folders(to: Path, days: Sequence[date]) -> dict[date, Path]:
     return folders
 
 
-def _files(sources: Iterable[Path]) -> list[Path]:
-    """Every file of the sources, folders searched through, each once."""
+def _files(sources: Iterable[Path]) -> list[RawFile]:
+    """Every file of the sources, folders and archives searched through, each once."""
     found: dict[Path, None] = {}
     for source in map(Path, sources):
         if source.is_dir():
@@ -156,7 +157,7 @@ def _files(sources: Iterable[Path]) -> list[Path]:
             raise RecordingError(f"{source}: there is no such file or folder; give the raw files to import")
     if not found:
         raise RecordingError("the sources hold no files; give the raw files, or a folder of them, to import")
-    return list(dict.fromkeys(path.resolve() for path in found))
+    return [file for path in dict.fromkeys(path.resolve() for path in found) for file in raw_files_of(path)]
 
 
 def _hidden(path: Path) -> bool:
@@ -211,7 +212,7 @@ def _made(
     *,
     folder: Path,
     rules: Rules,
-    companions: Sequence[Path],
+    companions: Sequence[RawFile],
     refused_before: Sequence[Refusal],
     only: bool,
 ) -> tuple[DayReport, tuple[Refusal, ...]]:
@@ -258,11 +259,11 @@ def _manifest(
             "refused_files_and_parts": len(refused),
             "refused_observations": sum(refusal.observations for refusal in refused),
         },
-        notes=(*made.notes, *notes),
+        notes=(*made.notes, *notes, *sorted({part.kind.note for part in parts if part.kind.note})),
     )
 
 
-def _previous(day: date, companions: Sequence[Path], calendar: TradingCalendar) -> tuple[Baseline, list[str]]:
+def _previous(day: date, companions: Sequence[RawFile], calendar: TradingCalendar) -> tuple[Baseline, list[str]]:
     """The closing figures of the session before `day`, and where they are from.
 
     A companion's older snapshot is not used: change in open interest is against the previous session, nothing else.
@@ -272,7 +273,8 @@ def _previous(day: date, companions: Sequence[Path], calendar: TradingCalendar) 
     before = calendar.previous_trading_day(day)
     found: Baseline = {}
     for place in companions:
-        found |= baseline(recognise(table := open_table(place).table).read(table), before)
+        table = open_table(place).table
+        found |= baseline(recognise(table).read(table, place.where, calendar), before)
     names = ", ".join(place.name for place in companions)
     if not found:
         return {}, [f"{names} has no snapshot of {before:%d-%b-%Y}, the session before: it was not used."]

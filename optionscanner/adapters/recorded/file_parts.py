@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 
@@ -16,9 +15,10 @@ from optionscanner.adapters.recorded.assemble import Part
 from optionscanner.adapters.recorded.lots import LotTable
 from optionscanner.adapters.recorded.manifest import Refusal
 from optionscanner.adapters.recorded.names import kind_of
-from optionscanner.adapters.recorded.one_minute import in_units
 from optionscanner.adapters.recorded.quotes import IST_OFFSET, Quotes, count_observations, iso
+from optionscanner.adapters.recorded.raw_files import RawFile
 from optionscanner.adapters.recorded.sources import Kind, open_table, recognise
+from optionscanner.adapters.recorded.units import in_units
 from optionscanner.errors import RecordingError, UnknownDate
 from optionscanner.model.calendar import TradingCalendar, TradingSession
 
@@ -29,7 +29,7 @@ _QUANTITIES_OF_MARKET = ("last", "bid", "ask", "volume", "open_interest")
 class FilePart:
     """One readable file's rows of one day, known by counts only; the rows are read again when the day is made."""
 
-    place: Path
+    place: RawFile
     kind: Kind
     day: date
     observations: int
@@ -46,7 +46,7 @@ class Rules:
     lots: LotTable
 
 
-def inspected(place: Path, rules: Rules, companions: list[Path]) -> tuple[list[FilePart], list[Refusal], int]:
+def inspected(place: RawFile, rules: Rules, companions: list[RawFile]) -> tuple[list[FilePart], list[Refusal], int]:
     """The usable days of one file, what was refused of it, and how many observations it has.
 
     A file of past sessions' last snapshots has no observations; it is added to `companions`.
@@ -54,7 +54,9 @@ def inspected(place: Path, rules: Rules, companions: list[Path]) -> tuple[list[F
     try:
         opened = open_table(place)
         kind = recognise(opened.table)
-        quotes = kind.read(opened.table)
+        quotes = kind.read(opened.table, place.where, rules.calendar)
+        if not len(quotes) and not opened.broken_lines:
+            raise RecordingError("it has a header and no rows")
     except RecordingError as error:
         return [], [Refusal(place.name, str(error))], 0
     if kind.name == "closing":
@@ -62,13 +64,21 @@ def inspected(place: Path, rules: Rules, companions: list[Path]) -> tuple[list[F
         return [], [], 0
     refused = []
     total = count_observations(quotes)
+    left = np.ones(len(quotes), dtype=bool)
+    for what, rows in kind.unusable(quotes):
+        if rows.any():
+            reason = f"{counted(int(rows.sum()), 'row')} {what}"
+            before, left = left, left & ~rows
+            lost = count_observations(quotes.take(before)) - count_observations(quotes.take(left))
+            refused.append(Refusal(place.name, reason, int(rows.sum()), lost))
+    quotes = quotes.take(left)
     good = _readable(quotes)
     if opened.broken_lines or not good.all():
         kept = quotes.take(good)
-        lost = total - count_observations(kept)
-        rows = opened.broken_lines + int((~good).sum())
-        reason = f"{counted(rows, 'row')} cut off, or without a readable name, expiry, strike or time"
-        refused.append(Refusal(place.name, reason, rows, lost))
+        lost = count_observations(quotes) - count_observations(kept)
+        number = opened.broken_lines + int((~good).sum())
+        reason = f"{counted(number, 'row')} cut off, or without a readable name, expiry, strike or time"
+        refused.append(Refusal(place.name, reason, number, lost))
         quotes = kept
     parts = []
     for day in np.unique(quotes.day):
@@ -114,9 +124,9 @@ def _unusable(quotes: Quotes, kind: Kind, day: date, rules: Rules) -> str | None
         return f"{when}{early}: every price, volume and open interest in its {len(quotes):,} rows is zero or empty"
     if quotes.observed_at.max() < _opens(session):
         return f"{when}, before the open at {session.opens:%H:%M}: it shows the previous session, not this day"
-    if kind.name == "one-minute":
+    if kind.in_contracts:
         try:
-            in_units(quotes, day, rules.lots)
+            in_units(quotes, day, rules.lots, kind.in_contracts)
         except RecordingError as error:
             return str(error)
     return None
@@ -130,11 +140,13 @@ def _anything(quotes: Quotes) -> bool:
 
 def part_of(part: FilePart, rules: Rules) -> Part:
     """The rows of a usable part, read again, in units."""
-    quotes = part.kind.read(open_table(part.place).table)
-    quotes = quotes.take(_readable(quotes))
-    quotes = quotes.take(quotes.day == np.datetime64(part.day))
-    if part.kind.name == "one-minute":
-        return Part(*in_units(quotes, part.day, rules.lots))
+    quotes = part.kind.read(open_table(part.place).table, part.place.where, rules.calendar)
+    good = _readable(quotes) & (quotes.day == np.datetime64(part.day))
+    for _, rows in part.kind.unusable(quotes):
+        good &= ~rows
+    quotes = quotes.take(good)
+    if part.kind.in_contracts:
+        return Part(*in_units(quotes, part.day, rules.lots, part.kind.in_contracts))
     return Part(quotes, {})
 
 

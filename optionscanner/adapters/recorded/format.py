@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -24,7 +24,11 @@ from optionscanner.adapters.recorded.manifest import MANIFEST_NAME, Manifest, Ta
 from optionscanner.adapters.recorded.tables import ALLOWED_WORDS, REQUIRED, SCHEMAS, SORT_KEYS, empty_table
 from optionscanner.errors import NoData, RecordingError
 
-_NAMES = ("exchange", "underlying", "kind", "option_type", "lot_size_source")
+NAMES = ("exchange", "underlying", "kind", "option_type", "lot_size_source")
+"""Columns of few words, which Parquet keeps as a dictionary."""
+
+ROW_GROUP = 1 << 18
+"""Rows that Parquet packs together."""
 
 _FIRST_EXPIRY, _LAST_EXPIRY = np.datetime64("1995-01-01"), np.datetime64("2200-01-01")
 _INDIA = np.timedelta64(330, "m")
@@ -76,6 +80,18 @@ def write_day(folder: Path, tables: Mapping[str, pa.Table], manifest: Manifest) 
         raise RecordingError(f"{folder}: a recorded day has no table {', '.join(unknown)}; it has {', '.join(SCHEMAS)}")
     check_writable(folder)
     written = {name: _conformed(folder, name, tables.get(name)) for name in SCHEMAS}
+    return place_day(
+        folder, manifest, lambda beside: {name: _write_table(beside, name, table) for name, table in written.items()}
+    )
+
+
+def place_day(folder: Path, manifest: Manifest, write: Callable[[Path], Mapping[str, TableFacts]]) -> Manifest:
+    """Make a recorded day at `folder` of the tables that `write` puts into the folder it is given.
+
+    Returns the manifest as written, with the facts that `write` returns. What stood at `folder` is replaced as
+    `write_day` does it; on any failure the place stays as it was. Raises RecordingError.
+    """
+    check_writable(folder)
     # A fixed name: what a killed run left there is replaced by the next one.
     beside = folder.with_name(f".{folder.name}.writing")
     try:
@@ -83,8 +99,7 @@ def write_day(folder: Path, tables: Mapping[str, pa.Table], manifest: Manifest) 
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir()
         try:
-            facts = {name: _write_table(beside, name, table) for name, table in written.items()}
-            complete = replace(manifest, tables=facts)
+            complete = replace(manifest, tables=dict(write(beside)))
             _write_text(beside / MANIFEST_NAME, complete.to_json())
             _put_in_place(beside, folder)
         finally:
@@ -184,11 +199,16 @@ def _ranks(column: pa.ChunkedArray) -> np.ndarray:
 
 def _write_table(folder: Path, name: str, table: pa.Table) -> TableFacts:
     place = folder / f"{name}.parquet"
-    names = [column for column in _NAMES if column in table.column_names]
-    pq.write_table(table, place, compression="zstd", use_dictionary=names, row_group_size=1 << 18)
+    names = [column for column in NAMES if column in table.column_names]
+    pq.write_table(table, place, compression="zstd", use_dictionary=names, row_group_size=ROW_GROUP)
+    return facts_of(place, rows=table.num_rows, columns=table.column_names)
+
+
+def facts_of(place: Path, *, rows: int, columns: Sequence[str]) -> TableFacts:
+    """What the manifest is to say of a table that was just written at `place`; it is on the disk afterwards."""
     with place.open("rb+") as file:
         os.fsync(file.fileno())
-    return TableFacts(rows=table.num_rows, sha256=_digest(place), columns=tuple(table.column_names))
+    return TableFacts(rows=rows, sha256=_digest(place), columns=tuple(columns))
 
 
 def _write_text(place: Path, text: str) -> None:
@@ -230,7 +250,7 @@ def _read_table(folder: Path, name: str, facts: TableFacts, manifest: Manifest) 
         schema = pq.read_schema(place)
         if digest == facts.sha256:
             _check_columns(place, name, schema, facts)
-            table = pq.read_table(place, read_dictionary=[c for c in _NAMES if c in schema.names])
+            table = pq.read_table(place, read_dictionary=[c for c in NAMES if c in schema.names])
             table.validate(full=True)  # names that are not UTF-8
     except (OSError, pa.ArrowException) as error:
         raise RecordingError(f"{place}: cannot be read as Parquet ({_short(error)}); {again}") from error

@@ -160,12 +160,13 @@ def _previous_by_change(quotes: Quotes, contract: Ints, contracts: int, side: st
     interest, close = np.full(contracts, np.nan), np.full(contracts, np.nan)
     if f"{side}_open_interest_change" in q:
         interest = _most_frequent(contract, q[f"{side}_open_interest"] - q[f"{side}_open_interest_change"], contracts)
+        interest[interest < 0] = np.nan
+    if f"{side}_net_change" in q:
         # a leg that has not traded today shows neither a price nor a change of it
         traded = q[f"{side}_last"] > 0
         difference = np.where(traded, q[f"{side}_last"] - q[f"{side}_net_change"], np.nan)
         close = _most_frequent(contract, np.rint(difference * 100) / 100, contracts)
         close[~(close > 0)] = np.nan
-        interest[interest < 0] = np.nan
     return interest, close
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,6 +46,15 @@ class TableFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionHours:
+    """Trading hours of the recorded day, where the calendar cannot know them: an invented session."""
+
+    opens: datetime
+    """With its zone."""
+    closes: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What a recorded day says of itself."""
 
@@ -64,6 +73,13 @@ class Manifest:
     """What was counted on the way (observations, replaced rows, ...), in plain words."""
     notes: tuple[str, ...] = ()
     """What the converter did beyond copying, a sentence each."""
+    session: SessionHours | None = None
+    """Hours of an invented session; None for a real one, which the calendar knows."""
+    refresh_seconds: Mapping[str, float] = field(default_factory=dict)
+    """Underlying -> seconds between observations that the recorded source promised; else the median is taken."""
+    unlisted_at_open: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """"underlying expiry CE|PE" -> strikes [₹] that `instruments` holds and that were not known as listed before the
+    open; each counts as listed from its first quote."""
     tables: Mapping[str, TableFacts] = field(default_factory=dict)
     """Table name -> its facts; filled in by `format.write_day`."""
 
@@ -88,6 +104,11 @@ class Manifest:
             ],
             "counts": dict(self.counts),
             "notes": list(self.notes),
+            "session": None
+            if self.session is None
+            else {"opens": self.session.opens.isoformat(), "closes": self.session.closes.isoformat()},
+            "refresh_seconds": dict(self.refresh_seconds),
+            "unlisted_at_open": {name: list(strikes) for name, strikes in self.unlisted_at_open.items()},
         }
         return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
 
@@ -146,8 +167,33 @@ def _manifest(described: dict[str, Any]) -> Manifest:
         ),
         counts={str(name): int(count) for name, count in described.get("counts", {}).items()},
         notes=tuple(map(str, described.get("notes", []))),
+        session=_hours(described.get("session"), date.fromisoformat(described["date"])),
+        refresh_seconds=_seconds(described.get("refresh_seconds", {})),
+        unlisted_at_open={
+            str(name): tuple(map(float, strikes)) for name, strikes in described.get("unlisted_at_open", {}).items()
+        },
         tables=tables,
     )
+
+
+def _hours(given: dict[str, str] | None, day: date) -> SessionHours | None:
+    if given is None:
+        return None
+    opens, closes = (datetime.fromisoformat(given[end]) for end in ("opens", "closes"))
+    if opens.utcoffset() is None or closes.utcoffset() is None or not opens < closes or opens.date() != day:
+        raise ValueError(
+            f"session must open on {day} and close later, both with their zone, is {given['opens']} to "
+            f"{given['closes']}"
+        )
+    return SessionHours(opens, closes)
+
+
+def _seconds(given: dict[str, float]) -> dict[str, float]:
+    refresh = {str(name): float(seconds) for name, seconds in given.items()}
+    for name, seconds in refresh.items():
+        if not 0 < seconds <= _SECONDS_PER_DAY:
+            raise ValueError(f"refresh_seconds of {name} must be above 0 and within a day, is {seconds!r}")
+    return refresh
 
 
 def _wrong(where: Path, what: str) -> NoReturn:

@@ -46,7 +46,8 @@ class Quotes:
     strike: Floats
     """(n,) ₹."""
     quantities: dict[str, Floats]
-    """name -> (n,): ``call_last`` and the like, ``spot``, ``high``, ``low``, ``percent_change``; as in the file."""
+    """name -> (n,): ``call_last`` and the like, ``spot``, ``open``, ``high``, ``low``, ``previous_close``,
+    ``percent_change``; as in the file."""
 
     def __len__(self) -> int:
         return len(self.strike)
@@ -142,6 +143,20 @@ def parse_numbers(column: pa.ChunkedArray) -> Floats:
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
     return pd.to_numeric(_text(column).str.replace(",", ""), errors="coerce").to_numpy(dtype=np.float64)
+
+
+def unchanged_where_untraded(quantities: dict[str, Floats]) -> dict[str, Floats]:
+    """The quantities with a change in open interest of 0 where none is given and the leg has not traded today.
+
+    The exchange's page prints ``-`` for both. Without a trade open interest stays what it was, so yesterday's is known.
+    """
+    filled = dict(quantities)
+    for side in ("call", "put"):
+        change = quantities[f"{side}_open_interest_change"]
+        untraded = np.isnan(change) & np.isnan(quantities[f"{side}_volume"])
+        known = np.isfinite(quantities[f"{side}_open_interest"])
+        filled[f"{side}_open_interest_change"] = np.where(untraded & known, 0.0, change)
+    return filled
 
 
 def iso(day: np.datetime64) -> date:
