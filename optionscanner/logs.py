@@ -142,6 +142,13 @@ class _File(logging.handlers.RotatingFileHandler):
         except (OSError, ValueError) as error:
             self._tell(error)
 
+    def close(self) -> None:
+        """Close the file; what a full disk does not take any more is lost."""
+        try:
+            super().close()
+        except OSError as error:
+            self._tell(error)
+
     def handleError(self, record: logging.LogRecord) -> None:
         """Nothing: `emit` has told it."""
 
