@@ -88,7 +88,7 @@ def archived_quotes(
     `expiry` as ISO text; `since` and `until` [ms since 1970 UTC], both included.
     """
     archive = opened_archive(history, session, file)
-    pieces = []
+    pieces: list[pd.DataFrame] = []
     with archive:
         for group in range(archive.metadata.num_row_groups):
             if not _may_hold(archive, group, underlying, expiry):
@@ -110,8 +110,7 @@ def archived_quotes(
             pieces.append(frame[chosen])
     if not pieces:
         empty: pd.DataFrame = quote_schema().empty_table().to_pandas()
-        empty["at"] = empty["at"].astype(np.int64)
-        return empty
+        return empty.astype({"at": np.int64})
     return pd.concat(pieces, ignore_index=True)
 
 

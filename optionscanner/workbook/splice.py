@@ -75,7 +75,7 @@ class SheetXml:
     @classmethod
     def parse(cls, xml: bytes) -> SheetXml:
         """The sheet cut into rows; XML that is not a worksheet raises WorkbookError."""
-        text = _plain_utf8(xml)
+        text = plain_utf8(xml)
         root = re.search(r"<((?:\w+:)?)worksheet[\s>]", text)
         if root is None:
             raise WorkbookError("a sheet's part holds no worksheet")
@@ -170,7 +170,7 @@ class SheetXml:
         return re.search(rf"<{self.prefix}(?:filterColumn|sortState)\b", self.after) is not None
 
 
-def _plain_utf8(xml: bytes) -> str:
+def plain_utf8(xml: bytes) -> str:
     """The part as text that can be cut at tags; rewritten by lxml only where it hides tags or is not UTF-8."""
     hides_tags = b"<![CDATA[" in xml or b"<!--" in xml or b"<!DOCTYPE" in xml
     if not hides_tags:
