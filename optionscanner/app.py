@@ -20,6 +20,7 @@ from optionscanner import __version__, checkup, cli, console, logs
 from optionscanner import config as configuration
 from optionscanner.adapters.recorded.converters import import_day
 from optionscanner.adapters.recorded.format import narrowed, read_day
+from optionscanner.adapters.recorded.recorder import DayRecorder
 from optionscanner.adapters.recorded.replay import RecordedMarket
 from optionscanner.adapters.simulated.market import SimulatedMarket
 from optionscanner.adapters.simulated.universe import load_names, simulated_session
@@ -79,6 +80,8 @@ class Source:
     name: str
     seed: int | None
     clock: ManualClock
+    exchange_stamps: bool = False
+    """Whether the market's stamps are the exchange's own."""
 
 
 def _import(options: cli.Options) -> int:
@@ -156,13 +159,18 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     )
     console.say(f"{session.label}: {source.name}; history {place}; workbook {workbook.path}")
     console.say(resume.note)
+    recorder = None
+    if options.record is not None:
+        recorder = DayRecorder(options.record, session, exchange_stamps=source.exchange_stamps)
+        closing.callback(recorder.close)
+        console.say(recorder.note)
     source.market.want(_wants(config, source.market))
     health = session_health(settings, source.market, history, place=place, calendar=calendar, wall=wall)
     shown = ShowSettings.of(config.workbook, settings.stale)
     cycle = Cycle(
         session=session,
         settings=settings,
-        sinks=Sinks(history, workbook, Renderer(shown, filtered=lambda: workbook.filtered)),
+        sinks=Sinks(history, workbook, Renderer(shown, filtered=lambda: workbook.filtered), recorder),
         health=health,
         state=resume.state,
         number=resume.cycles,
@@ -173,6 +181,10 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     _drive(options, source, table, cycle, resume, wall=wall, stop=stop)
     if not stop.is_set():  # what a user stopped goes on with the next start
         history.end(wall.now())
+        if recorder is not None:
+            recorder.end()
+    if recorder is not None:
+        _tell_recorded(recorder)
     if options.once and not stop.is_set() and not health.frames_written:
         raise WorkbookError(
             f"{workbook.path}: the one picture that was asked for is not written, for the reason above; "
@@ -189,7 +201,9 @@ def _source(config: Config, options: cli.Options, calendar: TradingCalendar, sto
         border = config.engine(recorded.manifest.date).border
         _tell_unknown(config, recorded.instruments["underlying"].unique().to_pylist())
         market: Market = RecordedMarket(narrowed(recorded, config.underlyings.takes), clock, calendar, border=border)
-        return Source(market, Mode.REPLAY, recorded.manifest.source or recorded.folder.name, None, clock)
+        described = recorded.manifest
+        name = described.source or recorded.folder.name
+        return Source(market, Mode.REPLAY, name, None, clock, described.exchange_stamps)
     session = simulated_session()
     seed = config.simulated.seed if options.seed is None else options.seed
     clock = ManualClock(session.opens.timestamp() - 1.0, speed, stop)
@@ -330,6 +344,14 @@ def _tell_the_end(runner: Runner, cycle: Cycle, seconds: float, *, stopped: bool
         f"{health.frames_written:,} frames written, {health.frames_dropped:,} dropped for newer ones, "
         f"{health.frames_skipped:,} skipped, {health.failures:,} failures"
     )
+
+
+def _tell_recorded(recorder: DayRecorder) -> None:
+    """Finish the recorded day, and say where it is."""
+    count = recorder.observations
+    recorder.close()
+    if count:
+        console.say(f"recorded {count:,} observations; replay them with: --replay {recorder.folder}")
 
 
 def _history_path(config: Config, options: cli.Options, session: RunSession) -> Path:

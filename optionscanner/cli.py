@@ -65,6 +65,8 @@ class Options:
     """Raw files or folders to import; () for no import."""
     to: Path | None = None
     """Folder that the import writes."""
+    record: Path | None = None
+    """Folder of a recorded day that the session is to be written to; None to record nothing."""
     speed: float | None = SIMULATED_SPEED
     """Session seconds per real second; None for as fast as the machine can."""
     start: time | None = None
@@ -96,6 +98,7 @@ def parse(argv: Sequence[str]) -> Options:
         replay=given.replay,
         sources=tuple(given.sources or ()),
         to=given.to,
+        record=given.record,
         speed=default if given.speed is None else None if given.speed == math.inf else given.speed,
         start=given.start,
         until=given.until,
@@ -151,6 +154,10 @@ def _parser() -> _Parser:
     places = parser.add_argument_group("where things are")
     places.add_argument("--workbook", metavar="PATH", type=_workbook, help="the workbook to fill (.xlsx)")
     places.add_argument("--history", metavar="PATH", type=_path, help="the database file to keep this session in")
+    places.add_argument(
+        "--record", metavar="FOLDER", type=_path,
+        help="keep what the session sees as a recorded day there, for --replay; none may be there yet",
+    )  # fmt: skip
     places.add_argument("--config", metavar="PATH", type=_path, help="settings to use instead of config.yaml")
     others = parser.add_argument_group("look without running")
     others.add_argument(

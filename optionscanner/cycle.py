@@ -7,11 +7,12 @@
 5. Sum up: counters, freshness, failures                                health.py
 6. Store everything in one transaction                                  ports.History.save
 7. Show: render the report, hand the frame to the workbook              workbook/render.py, ports.WorkbookHost.write
-8. One line into the log                                                runner.py
+8. Record what was seen, where that is asked for                         ports.Recorder.record
+9. One line into the log                                                runner.py
 
 Nothing is shown that was not stored first, or marked NOT STORED. An engine that raises is run again on each underlying
 alone; the names that raise are left out for a while and it runs once more without them. A failing sink never stops the
-others. Past its deadline a cycle skips what is left except storing.
+others. Past its deadline a cycle skips what is left except storing and recording.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from optionscanner.model.reports import CycleReport, Failure
 from optionscanner.model.sessions import RunSession
 from optionscanner.model.settings import EngineSettings
 from optionscanner.model.state import State
-from optionscanner.ports import History, WorkbookHost
+from optionscanner.ports import History, Recorder, WorkbookHost
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Sinks:
     history: History | None
     workbook: WorkbookHost | None
     render: Renderer
+    recorder: Recorder | None = None
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Cycle:
     """name -> instant from which it is tried again."""
 
     def run(self, chains: Chains) -> CycleReport:
-        """Steps 2 to 7 on one picture of the market."""
+        """Steps 2 to 8 on one picture of the market."""
         started = self.elapsed()
         timings: dict[str, float] = {}
         self.number += 1
@@ -100,6 +102,7 @@ class Cycle:
             self.health.overran(self.elapsed() - started, self.limit, "the workbook was not written")
         else:
             self._show(report, timings)
+        self._record(report, timings)
         timings["cycle"] = 1000.0 * (self.elapsed() - started)
         self.health.finished(report, timings["cycle"])
         return replace(report, timings=timings)
@@ -243,6 +246,14 @@ class Cycle:
             timings["workbook"] = 1000.0 * (self.elapsed() - begun)
         result = results[0] if results else WriteResult("failed", _sentence(error), 0.0, 0, 0)
         self.health.shown(report.as_of, result)
+
+    def _record(self, report: CycleReport, timings: dict[str, float]) -> None:
+        begun, recorder = self.elapsed(), self.sinks.recorder
+        if recorder is None:
+            return
+        error = self._guarded(lambda: recorder.record(report))
+        self.health.recorded(report.as_of, _sentence(error) if error else "")
+        timings["record"] = 1000.0 * (self.elapsed() - begun)
 
     def _guarded(self, sink: Callable[[], object]) -> Exception | None:
         try:

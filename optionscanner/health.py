@@ -61,6 +61,8 @@ class Health:
     _left_out: dict[str, float] = field(default_factory=dict)
     _not_stored_since: float | None = None
     _store_sentence: str = ""
+    _recording: str = "off"
+    _recording_fails: bool = False
     _workbook: WriteResult | None = None
     _workbook_since: float = float("nan")
     _told: dict[str, str] = field(default_factory=dict)
@@ -119,6 +121,15 @@ class Health:
         # A first start makes the workbook, which is no trouble; later it means that the user's file was gone.
         made = result.status == "written" and self.frames_written == 1
         self._tell_once("workbook", "" if made else result.sentence, again="written again")
+
+    def recorded(self, as_of: float, sentence: str) -> None:
+        """The recorder took the cycle (empty sentence), or why it did not."""
+        self._recording = sentence or "every cycle"
+        self._recording_fails = bool(sentence)
+        if sentence:
+            self.failures += 1
+            self.note(as_of, "recorder", sentence, "the recording lacks this cycle")
+        self._tell_once("recorder", sentence, again="recorded again")
 
     def left_out(self, names: Mapping[str, float]) -> None:
         """Names that engines do not see for now, with the instant of their next try."""
@@ -245,13 +256,20 @@ class Health:
                 since=self._not_stored_since,
                 what_to_do=self._store_sentence,
             )
+        recording = _line(
+            "Recording",
+            "NOT RECORDED" if self._recording_fails else self._recording,
+            state="BAD" if self._recording_fails else "OK",
+            what=self._recording if self._recording_fails else "",
+        )
         result = self._workbook
         if result is None:
-            return [history, _line("Workbook", "not written yet")]
+            return [history, recording, _line("Workbook", "not written yet")]
         bad = result.status != "written"
         lost = f"blocks gone from the workbook: {', '.join(result.missing)}" if result.missing else ""
         return [
             history,
+            recording,
             _line(
                 "Workbook",
                 f"{result.status}, {result.cells:,} cells, {result.milliseconds:.0f} ms",

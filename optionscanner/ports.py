@@ -87,6 +87,19 @@ class History(Protocol):
         """Give the files back."""
 
 
+class Recorder(Protocol):
+    """Keeps what a session saw of the market as a recorded day, which can be replayed."""
+
+    def record(self, report: CycleReport) -> None:
+        """Record what one cycle saw. Raises RecordingError where it cannot be written now."""
+
+    def end(self) -> None:
+        """The session is over: nothing will be added after `close`."""
+
+    def close(self) -> None:
+        """Make the recorded day of everything recorded so far; raises RecordingError where that fails."""
+
+
 class WorkbookHost(Protocol):
     """Shows frames in a workbook; never raises for what a user can do to a file."""
 

@@ -17,13 +17,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from optionscanner.adapters.recorded.day_facts import unlist, with_own_session
 from optionscanner.adapters.recorded.format import RecordedDay
 from optionscanner.adapters.recorded.tables import LEG_COLUMNS, SIDES
 from optionscanner.errors import RecordingError
-from optionscanner.model.calendar import IST, TradingCalendar, TradingSession
+from optionscanner.model.calendar import TradingCalendar
 from optionscanner.model.chains import Chains
 from optionscanner.model.context import DayContext
-from optionscanner.model.contracts import OPTION_TYPES, Bools, Floats, Ints, Layout, SegmentKey, Underlying
+from optionscanner.model.contracts import Bools, Floats, Ints, Layout, SegmentKey, Underlying
 from optionscanner.model.observations import LEG_QUANTITIES, UNDERLYING_QUANTITIES, Observation
 from optionscanner.model.picture import BorderSettings, MarketPicture
 from optionscanner.ports import Clock, Want
@@ -56,7 +57,7 @@ class RecordedMarket:
         Raises RecordingError where the recording contradicts itself, UnknownDate for an unknown date.
         """
         self._clock = clock
-        calendar = _with_own_session(recorded, calendar)
+        calendar = with_own_session(calendar, recorded.manifest)
         self._tape = _Tape(recorded, _layout(recorded, calendar))
         self.day = _day_context(recorded, self._tape, calendar)
         self._picture = MarketPicture(self.day, border)
@@ -81,23 +82,6 @@ class RecordedMarket:
     def total_observations(self) -> int:
         """How many (underlying, expiry, instant) observations the recording holds."""
         return self._tape.total_observations
-
-
-def _with_own_session(recorded: RecordedDay, calendar: TradingCalendar) -> TradingCalendar:
-    """The calendar, with the invented session of a simulated day where the manifest has one."""
-    manifest = recorded.manifest
-    if manifest.session is None:
-        return calendar
-    return calendar.with_session(
-        TradingSession(
-            date=manifest.date,
-            opens=manifest.session.opens.astimezone(IST),
-            closes=manifest.session.closes.astimezone(IST),
-            kind="fictitious",
-            description="session of a recorded simulation",
-            source=str(recorded.folder),
-        )
-    )
 
 
 class _Tape:
@@ -285,8 +269,7 @@ def _day_context(recorded: RecordedDay, tape: _Tape, calendar: TradingCalendar) 
         # Raw files have no list of contracts: what the first snapshot shows, or yesterday knew, was listed before the
         # open; a strike that appears later counts from then on.
         listed = tape.first_seen(opens) | np.isfinite(previous)
-    for name, strikes in recorded.manifest.unlisted_at_open.items():
-        _unlist(listed, layout, name, strikes)
+    unlist(listed, layout, recorded.manifest.unlisted_at_open)
     refresh = tape.refresh(opens, closes, recorded.manifest.observation_step_seconds or DEFAULT_STEP)
     promised = recorded.manifest.refresh_seconds
     return DayContext(
@@ -304,16 +287,6 @@ def _day_context(recorded: RecordedDay, tape: _Tape, calendar: TradingCalendar) 
         refresh=np.array([promised.get(name, found) for name, found in zip(layout.names, refresh, strict=True)]),
         tick_size=tick,
     )
-
-
-def _unlist(listed: Bools, layout: Layout, name: str, strikes: Sequence[float]) -> None:
-    """Mark legs that the manifest names as "underlying expiry CE|PE" as not listed before the open."""
-    underlying, expiry, option_type = (name.rsplit(" ", 2) + ["", ""])[:3]
-    position = {f"{key.underlying} {key.expiry.isoformat()}": i for i, key in enumerate(layout.segment_keys)}
-    segment = position.get(f"{underlying} {expiry}", -1)
-    if segment >= 0 and option_type in OPTION_TYPES:  # others were narrowed away
-        rows = layout.rows_of(np.full(len(strikes), segment), np.array(strikes))
-        listed[rows[rows >= 0], OPTION_TYPES.index(option_type)] = False
 
 
 def _instrument_arrays(recorded: RecordedDay, layout: Layout) -> tuple[Bools, Floats, Floats, Floats]:
