@@ -55,6 +55,8 @@ def book_of(path: Path) -> Path:
 
 def shown(data: Path) -> dict[str, object]:
     book = openpyxl.load_workbook(data, data_only=True, read_only=True)
+    for sheet in book.worksheets:
+        sheet.reset_dimensions()
     found = {
         f"{sheet.title}!{cell.coordinate}": cell.value
         for sheet in book.worksheets for row in sheet.iter_rows() for cell in row if cell.value is not None

@@ -150,6 +150,8 @@ def _formulas(data: bytes) -> list[str]:
     """Cells of a workbook file that hold a formula, as openpyxl finds them."""
     book = openpyxl.load_workbook(BytesIO(data), read_only=True)
     try:
+        for sheet in book.worksheets:
+            sheet.reset_dimensions()  # what a sheet says of its size is only a hint, and cells lie beyond it
         return [
             f"{sheet.title}!{cell.coordinate}"
             for sheet in book.worksheets
