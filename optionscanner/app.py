@@ -6,7 +6,6 @@ Main entry: `main`. This is the only module that names concrete sources, stores 
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from threading import Event
-from types import FrameType
 
 from optionscanner import __version__, checkup, cli, console, logs
 from optionscanner import config as configuration
@@ -31,12 +29,14 @@ from optionscanner.cycle import Cycle, Sinks
 from optionscanner.errors import ConfigError, NoData, OptionScannerError, WorkbookError
 from optionscanner.history.queries import HistoryReader
 from optionscanner.history.store import SqliteHistory
+from optionscanner.locks import held_files
 from optionscanner.model.calendar import IST, TradingCalendar, load_calendar
 from optionscanner.model.reasons import Reason
 from optionscanner.model.reports import CycleReport
 from optionscanner.model.sessions import Mode, RunSession
 from optionscanner.ports import Market, Resume, Want
 from optionscanner.runner import Runner, Timetable
+from optionscanner.supervised import HangGuard, interrupt_on_signals, restarted_after, stop_on_signals
 from optionscanner.workbook.file_host import FileHost
 from optionscanner.workbook.render import Renderer, ShowSettings
 
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 def main(argv: list[str]) -> int:
     """Run the program with these command-line arguments; returns the exit code."""
     options = cli.parse(argv)
-    _interrupt_on_signals()
+    interrupt_on_signals()
     try:
         if options.sources:
             return _import(options)
@@ -66,6 +66,11 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         console.warn(f"{error.filename or 'a file'}: the system refused it ({why}); check the path and its rights")
+    except UnicodeEncodeError as error:
+        console.warn(
+            f"{error.object!a}: has letters that this system's file names cannot hold ({error.encoding}); set the "
+            "environment variable PYTHONUTF8=1, or choose another name"
+        )
     except KeyboardInterrupt:
         console.warn("stopped before it was done; what was reported as done is whole, of the rest nothing was written")
     return 1
@@ -115,7 +120,7 @@ def _described(history: Path) -> str:
 
 
 def _run(config: Config, options: cli.Options) -> int:
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     wall = WallClock(stop)
     with ExitStack() as closing:
         logs.set_up(config.log, console.warn)
@@ -144,9 +149,12 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         code_version=__version__,
     )
     place = _history_path(config, options, session)
+    book = options.workbook or config.workbook.path
+    for held in held_files(history=place, workbook=book, recording=options.record):
+        closing.callback(held.release)
     history = SqliteHistory(place, session.mode)
     closing.callback(history.close)
-    workbook = FileHost(options.workbook or config.workbook.path)
+    workbook = FileHost(book)
     closing.callback(workbook.close)
     # A replay has no "too long ago": its clock goes on where it stopped, whenever that was.
     # A simulated market that ended starts over; one that was killed goes on.
@@ -178,7 +186,11 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         show_every=0.0 if options.speed == 1 or options.once else FRAME_EVERY_S,
         labels={"speed": _speed_word(options.speed)} if session.mode is Mode.REPLAY else {},
     )
-    _drive(options, source, table, cycle, resume, wall=wall, stop=stop)
+    if stacks := restarted_after():
+        health.note(source.clock.now(), "supervisor", "a cycle hung, the program was started again", f"see {stacks}")
+        log.warning("started again after a cycle that hung, stacks=%s", stacks)
+    guard = closing.enter_context(HangGuard(config.cycle.limit_s, config.log.folder))
+    _drive(options, source, table, cycle, resume, wall=wall, stop=stop, guard=guard)
     if not stop.is_set():  # what a user stopped goes on with the next start
         history.end(wall.now())
         if recorder is not None:
@@ -274,6 +286,7 @@ def _drive(
     *,
     wall: WallClock,
     stop: Event,
+    guard: HangGuard,
 ) -> None:
     """Run the part of `table` that is still to do, and print what became of the observations."""
     market, todo = source.market, table
@@ -283,7 +296,7 @@ def _drive(
         todo = Timetable(tuple(t for t in todo.instants if t > resume.last_stored_at))
     with console.Progress() as progress:
         cycle.health.tell = _warner(progress)
-        runner = Runner(market, cycle, source.clock, todo, stop, _teller(progress))
+        runner = Runner(market, cycle, source.clock, todo, stop, _teller(progress), guard=guard.cycle)
         if resume.last_stored_at is not None:
             runner.seek(resume.last_stored_at)
         elif todo.instants and (earlier := Timetable.of(market.instants() or ()).before(todo.instants[0])):
@@ -374,22 +387,3 @@ def _history_path(config: Config, options: cli.Options, session: RunSession) -> 
 
 def _speed_word(speed: float | None) -> str:
     return "" if speed == 1 else "x max" if speed is None else f"x{speed:g}"
-
-
-def _interrupt_on_signals() -> None:
-    """Ctrl-C and SIGTERM raise KeyboardInterrupt where there is no session to be saved."""
-    for name in ("SIGINT", "SIGTERM"):
-        signal.signal(getattr(signal, name), signal.default_int_handler)
-
-
-def _stop_on_signals() -> Event:
-    """An event that Ctrl-C and SIGTERM set: the cycle in progress is finished, saved, and the program ends with 0."""
-    stop = Event()
-
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), ask)
-    return stop

@@ -6,6 +6,7 @@ All figures are made up, by formulas that stand here; every name has seven strik
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -130,9 +131,11 @@ class Place:
 
     def cells(self, sheet: str) -> list[list[Any]]:
         """Values of a sheet as a reader finds them, row by row."""
-        book = openpyxl.load_workbook(self.workbook, read_only=True, data_only=True)
-        rows = [list(row) for row in book[sheet].iter_rows(values_only=True)]
-        book.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of extensions that openpyxl does not know, such as data bars
+            book = openpyxl.load_workbook(self.workbook, read_only=True, data_only=True)
+            rows = [list(row) for row in book[sheet].iter_rows(values_only=True)]
+            book.close()
         return rows
 
     def health(self) -> str:
