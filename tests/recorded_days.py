@@ -13,6 +13,7 @@ from optionscanner.adapters.recorded.format import read_day
 from optionscanner.adapters.recorded.replay import RecordedMarket
 from optionscanner.model.calendar import load_calendar
 from optionscanner.model.chains import Chains
+from optionscanner.model.picture import BorderSettings
 
 FIVE_MINUTE = "chain_intraday/allfno_5min_2026"
 ONE_MINUTE = "chain_intraday/nifty_banknifty_1min_2025-08-29"
@@ -43,10 +44,10 @@ def imported(data_folder: Path, sources: tuple[str, ...], to: Path) -> Path:
     return to
 
 
-def pictures_of(folder: Path) -> Iterator[Chains]:
+def pictures_of(folder: Path, border: BorderSettings | None = None) -> Iterator[Chains]:
     """The picture after every recorded instant of a day."""
     clock = TapeClock()
-    market = RecordedMarket(read_day(folder), clock, load_calendar())
+    market = RecordedMarket(read_day(folder), clock, load_calendar(), border=border)
     for clock.instant in market.instants():
         yield market.latest()
 

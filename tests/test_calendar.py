@@ -44,6 +44,22 @@ def test_weekdays_agree_with_another_calendar() -> None:
     assert special <= ours
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_week_of_2019_is_known_and_its_neighbours_are_not() -> None:
+    """The days of the recordings of August 2019 and one on each side, as in exchange_calendars; regular hours."""
+    first, last = date(2019, 8, 23), date(2019, 8, 30)
+    other = exchange_calendars.get_calendar("XBOM", start="2019-08-01", end="2019-09-30")
+    theirs = tuple(stamp.date() for stamp in other.sessions if first <= stamp.date() <= last)
+    assert CALENDAR.trading_days(first, last) == theirs
+    assert len(theirs) == 6
+    assert hours(date(2019, 8, 26)) == ("09:15", "15:30")
+    assert CALENDAR.previous_trading_day(date(2019, 8, 26)) == first
+    assert CALENDAR.next_session(at("2019-08-29T15:30")).date == last
+    for day in (date(2019, 8, 22), date(2019, 8, 31), date(2023, 12, 31)):
+        with pytest.raises(UnknownDate, match=f"{day} is not in the trading calendar"):
+            CALENDAR.session_on(day)
+
+
 @pytest.mark.data
 def test_trading_days_agree_with_the_exchanges_daily_files(data_folder: Path) -> None:
     """The 656 days with a daily cash-market file are exactly our trading days."""

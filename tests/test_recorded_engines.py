@@ -11,6 +11,7 @@ import pytest
 from optionscanner.analytics.pipeline import ENGINES, Inputs
 from optionscanner.analytics.pricing import price_market
 from optionscanner.model.columns import ALERTS, READINGS
+from optionscanner.model.picture import BorderSettings
 from optionscanner.model.settings import EngineSettings
 from tests.builders import IST, ist
 from tests.engine_builders import assert_same, frozen, run
@@ -26,11 +27,11 @@ NOON = ist(12, 30)
 class Replay:
     """A whole day through the engines; keeps the readings at the facts' instants, and one picture of noon."""
 
-    def __init__(self, folder: Path, facts: list[dict]) -> None:
+    def __init__(self, folder: Path, facts: list[dict], border: BorderSettings | None = None) -> None:
         self.facts, self.found, self.noon, self.last = facts, {}, None, None
         state = pricing = None
         self.refused = self.accepted = 0
-        for chains in pictures_of(folder):
+        for chains in pictures_of(folder, border):
             before = state, pricing
             state, made, pricing = run(chains, state, pricing=pricing)
             self.accepted += int((chains.polls.refused == 0).sum())

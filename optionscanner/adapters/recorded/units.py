@@ -45,9 +45,7 @@ def in_units(
             lots[name, iso(expiry)] = lot
             sizes[rows] = lot.size
     names = {f"{side}_{name}" for side in SIDES for name in in_contracts}
-    converted = {
-        name: _units(values, sizes) if name in names else values for name, values in quotes.quantities.items()
-    }
+    converted = {name: _units(values, sizes) if name in names else values for name, values in quotes.quantities.items()}
     return replace(quotes, quantities=converted), lots
 
 
