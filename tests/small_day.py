@@ -26,6 +26,8 @@ from tests.recorded_samples import DAY, EXPIRY, instruments, manifest, options, 
 WEEKLY = date(2026, 2, 3)
 STRIKES = 7
 
+_OF_REAL_TIME = frozenset({"archive", "migration", "session", "settings", "sqlite_sequence", "workbook_archive"})
+
 Row = dict[str, Any]
 Spot = tuple[str, str, float]
 Spoil = Callable[[list[Row], list[Spot]], tuple[list[Row], list[Spot]]]
@@ -150,7 +152,7 @@ class Place:
         """Every row of every table that does not hold real time; only of the underlyings `of`, where given."""
         found = {}
         for (table,) in self.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"):
-            if table in ("migration", "session", "settings", "sqlite_sequence"):
+            if table in _OF_REAL_TIME:
                 continue
             columns = [str(column[1]) for column in self.rows(f"PRAGMA table_info({table})") if column[1] != "timings"]
             named = ", ".join(columns)

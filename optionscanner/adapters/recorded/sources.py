@@ -128,7 +128,7 @@ class OpenedTable:
 
     table: pa.Table
     broken_lines: int
-    """Lines of text that had another number of cells than the header, and were dropped."""
+    """Lines that were not UTF-8 text, or had another number of cells than the header, and were dropped."""
 
 
 def known_kinds() -> str:
@@ -165,7 +165,7 @@ def _csv(raw: bytes) -> OpenedTable:
         raise RecordingError("it is empty")
     if b"\x00" in raw[:_MAX_HEADER] or b"," not in head[0]:
         raise RecordingError(f"it is neither Parquet nor comma-separated text nor JSON; known kinds: {known_kinds()}")
-    broken: list[pv.InvalidRow] = []
+    broken: list[object] = []
 
     def skip(row: pv.InvalidRow) -> str:
         broken.append(row)
@@ -177,6 +177,10 @@ def _csv(raw: bytes) -> OpenedTable:
         raise RecordingError("its first line is not UTF-8 text; export it again as UTF-8") from None
     page = nse_page.header_of(first, head[1].decode("utf-8", errors="replace")) if len(head) > 1 else None
     names = page or [cell.strip() for cell in first.split(",")]
+    if not _is_text(raw):
+        lines = raw.split(b"\n")
+        broken += [line for line in lines if not _is_text(line)]
+        raw = b"\n".join(line for line in lines if _is_text(line))
     table = pv.read_csv(
         io.BytesIO(raw),
         read_options=pv.ReadOptions(column_names=names, skip_rows=2 if page else 1, use_threads=False),
@@ -184,6 +188,14 @@ def _csv(raw: bytes) -> OpenedTable:
         convert_options=pv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
     )
     return OpenedTable(_lower_case(table), len(broken))
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _lower_case(table: pa.Table) -> pa.Table:
