@@ -14,20 +14,20 @@ from datetime import datetime
 from pathlib import Path
 from threading import Event
 
-from optionscanner import __version__, checkup, cli, console, logs
+from optionscanner import __version__, cli, console, logs
 from optionscanner import config as configuration
-from optionscanner.adapters.recorded.converters import import_day
 from optionscanner.adapters.recorded.format import narrowed, read_day
 from optionscanner.adapters.recorded.recorder import DayRecorder
 from optionscanner.adapters.recorded.replay import RecordedMarket
 from optionscanner.adapters.simulated.market import SimulatedMarket
 from optionscanner.adapters.simulated.universe import load_names, simulated_session
+from optionscanner.app_errands import errand
+from optionscanner.app_keeping import keep
 from optionscanner.app_probes import session_health
 from optionscanner.clocks import ManualClock, WallClock
 from optionscanner.config import Config
 from optionscanner.cycle import Cycle, Sinks
 from optionscanner.errors import ConfigError, NoData, OptionScannerError, WorkbookError
-from optionscanner.history.queries import HistoryReader
 from optionscanner.history.store import SqliteHistory
 from optionscanner.locks import held_files
 from optionscanner.model.calendar import IST, TradingCalendar, load_calendar
@@ -53,10 +53,9 @@ def main(argv: list[str]) -> int:
     options = cli.parse(argv)
     interrupt_on_signals()
     try:
-        if options.sources:
-            return _import(options)
-        if options.check:
-            return _check(options)
+        run_errand = errand(options)
+        if run_errand is not None:
+            return run_errand()
         config = configuration.load(options.config)
         if config.note:
             console.say(config.note)
@@ -87,36 +86,6 @@ class Source:
     clock: ManualClock
     exchange_stamps: bool = False
     """Whether the market's stamps are the exchange's own."""
-
-
-def _import(options: cli.Options) -> int:
-    assert options.to is not None
-    report = import_day(options.sources, options.to, console.say)
-    for day in report.days:
-        console.say(f"replay it with: python run_dashboard.py --replay {day.folder}")
-    return 0
-
-
-def _check(options: cli.Options) -> int:
-    try:
-        config: Config | OptionScannerError = configuration.load(options.config)
-    except OptionScannerError as error:
-        config = error
-    findings = checkup.check(
-        config,
-        options,
-        read_recording=lambda folder: read_day(folder).manifest.date,
-        read_history=_described,
-    )
-    return checkup.show(findings)
-
-
-def _described(history: Path) -> str:
-    """What a history file holds, for `--check`; raises HistoryError where it cannot be used."""
-    with HistoryReader(history) as reader:
-        sessions = reader.sessions()
-    cycles = int(sessions["cycles"].sum()) if len(sessions) else 0
-    return f"{len(sessions)} session{'s' * (len(sessions) != 1)} with {cycles:,} cycles"
 
 
 def _run(config: Config, options: cli.Options) -> int:
@@ -197,6 +166,9 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
             recorder.end()
     if recorder is not None:
         _tell_recorded(recorder)
+    whole = Timetable.of(source.market.instants() or ())
+    if not stop.is_set() and not options.once and table.instants[-1:] == whole.instants[-1:]:
+        keep(config, history, workbook.path, trading_date=session.trading_date, now=wall.now())
     if options.once and not stop.is_set() and not health.frames_written:
         raise WorkbookError(
             f"{workbook.path}: the one picture that was asked for is not written, for the reason above; "

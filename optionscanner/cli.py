@@ -10,7 +10,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 from typing import NoReturn
 
@@ -64,7 +64,17 @@ class Options:
     sources: tuple[Path, ...] = ()
     """Raw files or folders to import; () for no import."""
     to: Path | None = None
-    """Folder that the import writes."""
+    """What an import, an export or a report is written to."""
+    export: str | None = None
+    """Table or view of the history to export; None for no export."""
+    trading_date: date | None = None
+    """Trading date whose rows are exported; None for all."""
+    underlying: str | None = None
+    """Underlying whose rows are exported; None for all."""
+    bom: bool = False
+    """Begin the export with a byte-order mark."""
+    doctor: bool = False
+    keep: bool = False
     record: Path | None = None
     """Folder of a recorded day that the session is to be written to; None to record nothing."""
     speed: float | None = SIMULATED_SPEED
@@ -107,6 +117,12 @@ def parse(argv: Sequence[str]) -> Options:
         config=given.config,
         seed=given.seed,
         check=given.check,
+        export=given.export,
+        trading_date=given.trading_date,
+        underlying=given.underlying,
+        bom=given.bom,
+        doctor=given.doctor,
+        keep=given.keep,
     )
 
 
@@ -139,7 +155,9 @@ def _parser() -> _Parser:
         "--import", dest="sources", metavar="SOURCE", nargs="+", type=_path,
         help="do not run: turn raw files or folders into a recorded day; their kind is recognised by content",
     )  # fmt: skip
-    market.add_argument("--to", metavar="FOLDER", type=_path, help="where --import puts the recorded day")
+    market.add_argument(
+        "--to", metavar="PLACE", type=_path, help="where --import, --export or --doctor puts what it makes"
+    )
     pace = parser.add_argument_group("how much, how fast")
     pace.add_argument(
         "--once", action="store_true", help="one pass over every underlying: fetch, store, write the workbook, end"
@@ -165,16 +183,47 @@ def _parser() -> _Parser:
         help="configuration, data, spreadsheet program, credentials, disk: what is there, what is missing, "
         "what would happen with these options; changes nothing",
     )  # fmt: skip
+    _add_errands(parser.add_argument_group("keep and pass on"))
     version = f"OptionScanner {__version__} (Python {platform.python_version()})"
     others.add_argument("--version", action="version", version=version, help="print the version")
     others.add_argument("-h", "--help", action="help", help="print this text")
     return parser
 
 
+def _add_errands(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--export", metavar="TABLE",
+        help="do not run: write a table or view of the history to the CSV file --to, times in Indian time",
+    )  # fmt: skip
+    group.add_argument(
+        "--date", dest="trading_date", metavar="YYYY-MM-DD", type=_date, help="with --export: this date's sessions only"
+    )
+    group.add_argument("--underlying", metavar="NAME", help="with --export: this underlying only")
+    group.add_argument(
+        "--bom", action="store_true", help="with --export: begin with the mark by which Excel knows UTF-8"
+    )
+    group.add_argument(
+        "--keep", action="store_true",
+        help="do now what the end of a day does: archive old days, back up the database, copy the workbook's values",
+    )
+    group.add_argument(
+        "--doctor", action="store_true",
+        help="one zip for a bug report: versions, settings, health, end of the log; no quotes, secrets removed",
+    )  # fmt: skip
+
+
+_TAKEN_BY = {
+    "export": ("to", "history", "config", "trading_date", "underlying", "bom"),
+    "keep": ("history", "workbook", "config"),
+}
+"""Options that an errand has a use for."""
+
+
 def _refuse_nonsense(parser: _Parser, typed: set[str], given: argparse.Namespace) -> None:
     """One sentence for the first combination that cannot be meant."""
-    if "to" in typed and "sources" not in typed:
-        parser.error("--to says where --import puts a recorded day, and --import is missing")
+    if "to" in typed and not typed & {"sources", "export", "doctor"}:
+        parser.error("--to says where --import, --export or --doctor puts its result, and all three are missing")
+    _refuse_errands(parser, typed, given)
     if "sources" in typed:
         if "to" not in typed:
             parser.error("--import needs --to FOLDER, the place for the recorded day")
@@ -189,6 +238,21 @@ def _refuse_nonsense(parser: _Parser, typed: set[str], given: argparse.Namespace
         parser.error(
             f"--from must be earlier than --until, came --from {given.start:%H:%M} --until {given.until:%H:%M}"
         )
+
+
+def _refuse_errands(parser: _Parser, typed: set[str], given: argparse.Namespace) -> None:
+    """The same for what is done without a session."""
+    if "export" in typed and (given.to is None or given.to.suffix.lower() != ".csv"):
+        parser.error("--export needs --to FILE.csv, the file to write")
+    if "doctor" in typed and given.to is not None and given.to.suffix.lower() != ".zip":
+        parser.error(f"--doctor writes a zip, so --to must end in .zip, came {str(given.to)!r}")
+    for name, useful in _TAKEN_BY.items():
+        useless = sorted(typed - {name, *useful})
+        if name in typed and useless:
+            parser.error(f"--{name} runs no session and has no use for {_option(parser, useless[0])}; leave it out")
+    lonely = sorted(typed & {"trading_date", "underlying", "bom"})
+    if lonely and "export" not in typed:
+        parser.error(f"{_option(parser, lonely[0])} is about what --export writes, and --export is missing")
 
 
 def _option(parser: argparse.ArgumentParser, name: str) -> str:
@@ -244,6 +308,13 @@ def _clock(text: str) -> time:
     if not fits or not minutes.isdigit() or int(hours) > 23 or int(minutes) > 59:
         raise argparse.ArgumentTypeError(f"must be a time of day such as 09:15, came {text!r}")
     return time(int(hours), int(minutes))
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a date such as 2026-01-30, came {text!r}") from error
 
 
 def _seed(text: str) -> int:

@@ -21,7 +21,7 @@ from optionscanner.history.queries import HistoryReader
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.context import DayContext
 from optionscanner.model.sessions import Mode
-from tests import builders
+from tests import builders, program
 from tests.builders import IST, MONTHLY, TRADING_DATE, WEEKLY, ist
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -421,3 +421,81 @@ def test_a_damaged_copy_never_takes_the_name(tmp_path: Path, monkeypatch: pytest
     assert list((tmp_path / "backup").iterdir()) == []
 
 
+
+
+# The end of a day, through the command
+
+
+@pytest.fixture
+def small_market(tmp_path: Path) -> tuple[object, ...]:
+    """Options for a whole simulated day of one name, in seconds."""
+    (tmp_path / "my.yaml").write_text(
+        "underlyings: {include: [NIFTY]}\nsimulated: {step_s: 600}\nhistory: {backups: 1}\n"
+        f"log: {{folder: \"{(tmp_path / 'log').as_posix()}\"}}\n",
+        encoding="utf-8",
+    )
+    return (
+        "--config", tmp_path / "my.yaml", "--history", tmp_path / "h.db", "--workbook", tmp_path / "Book.xlsx",
+    )  # fmt: skip
+
+
+def made(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for name in ("archive", "backup") for p in (folder / name).glob("*")}
+
+
+@pytest.mark.slow
+def test_the_end_of_a_day_keeps_everything(tmp_path: Path, small_market: tuple[object, ...]) -> None:
+    first = program.run("--speed", "max", *small_market)
+    assert (first.code, first.errors) == (0, "")
+    day = rows(tmp_path / "h.db", "SELECT trading_date FROM session")[0][0]
+    copy = f"Book-simulated-{day}.xlsx"
+    assert made(tmp_path) == {f"archive/{copy}", f"backup/h-{day}.db"}
+    ((file, session, digest),) = rows(
+        tmp_path / "h.db", "SELECT file, session, sha256 FROM workbook_archive"
+    )
+    assert (file, session, digest) == (copy, 1, sha256(tmp_path / "archive" / copy))
+    before = rows(tmp_path / "h.db", "SELECT count(*) FROM quote")
+    # As if it had been long ago.
+    connection = sqlite3.connect(tmp_path / "h.db")
+    connection.execute("UPDATE session SET ended_at = ended_at - 32 * 86400000")
+    connection.commit()
+    connection.close()
+    second = program.run("--speed", "max", *small_market)
+    assert (second.code, second.errors) == (0, "")
+    assert rows(tmp_path / "h.db", "SELECT session, quotes FROM archive") == [(1, before[0][0])]
+    assert made(tmp_path) == {f"archive/{copy}", f"archive/h-{day}-session-1.parquet", f"backup/h-{day}.db"}
+    assert rows(tmp_path / "backup" / f"h-{day}.db", "SELECT count(*) FROM session") == [(2,)]
+    with HistoryReader(tmp_path / "h.db") as reader:
+        at = reader.sessions()["last_at"].max()
+        old, new = (reader.quotes("NIFTY", at - 1e5, at, session=number) for number in (1, 2))
+    # Equal seeds give equal days, whichever of the two places they are in.
+    assert_frame_equal(old.drop(columns="session"), new.drop(columns="session"))
+    assert len(old) == before[0][0]
+
+
+@pytest.mark.slow
+def test_a_session_that_did_not_reach_its_close_keeps_nothing(
+    tmp_path: Path, small_market: tuple[object, ...]
+) -> None:
+    for options in (("--once",), ("--speed", "max", "--until", "11:00")):
+        assert program.run(*options, *small_market).code == 0
+        assert made(tmp_path) == set()
+    done = program.run("--keep", *small_market)
+    assert (done.code, done.errors) == (0, "")
+    day = rows(tmp_path / "h.db", "SELECT trading_date FROM session")[0][0]
+    assert made(tmp_path) == {f"archive/Book-simulated-{day}.xlsx", f"backup/h-{day}.db"}
+
+
+@pytest.mark.slow
+def test_what_cannot_be_kept_is_said_and_the_session_is_whole(
+    tmp_path: Path, small_market: tuple[object, ...]
+) -> None:
+    for name in ("archive", "backup"):
+        (tmp_path / name).write_text("in the way")
+    done = program.run("--speed", "max", *small_market)
+    assert done.code == 0
+    assert "no backup was made" in done.errors
+    assert "no values-only copy was made" in done.errors
+    assert len(done.errors.splitlines()) == 2
+    assert done.accounted["after"] == 0
+    assert rows(tmp_path / "h.db", "SELECT count(*) FROM session WHERE ended_at IS NOT NULL") == [(1,)]

@@ -55,7 +55,20 @@ def complaint(capsys, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("--to a", "--to says where --import puts a recorded day, and --import is missing"),
+        (
+            "--to a",
+            "--to says where --import, --export or --doctor puts its result, and all three are missing",
+        ),
+        ("--export flow", "--export needs --to FILE.csv, the file to write"),
+        ("--export flow --to a.txt", "--export needs --to FILE.csv, the file to write"),
+        ("--export flow --to a.csv --once", "--export runs no session and has no use for --once; leave it out"),
+        ("--export flow --to a.csv --check", "--export runs no session and has no use for --check; leave it out"),
+        ("--keep --replay a", "--keep runs no session and has no use for --replay; leave it out"),
+        ("--keep --doctor", "--keep runs no session and has no use for --doctor; leave it out"),
+        ("--doctor --to a.txt", "--doctor writes a zip, so --to must end in .zip, came 'a.txt'"),
+        ("--date 2026-01-30", "--date is about what --export writes, and --export is missing"),
+        ("--bom", "--bom is about what --export writes, and --export is missing"),
+        ("--export a --to a.csv --date 30.1.", "--date: must be a date such as 2026-01-30, came '30.1.'"),
         ("--import a", "--import needs --to FOLDER, the place for the recorded day"),
         ("--import a --to b --once", "--import only converts files and has no use for --once; leave it out"),
         ("--import a --to b --seed 0", "--import only converts files and has no use for --seed; leave it out"),
@@ -122,7 +135,8 @@ def test_help_is_worth_reading(capsys, monkeypatch, option):
     monkeypatch.setenv("COLUMNS", "200")
     text = printed(capsys, option)
     options = (
-        "--replay --seed --import --to --once --speed --from --until --workbook --history --config --check --version"
+        "--replay --seed --import --to --once --speed --from --until --workbook --history --config --check --version "
+        "--export --date --underlying --bom --keep --doctor"
     )
     for name in options.split():
         assert f"\n  {name} " in text

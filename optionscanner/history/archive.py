@@ -242,3 +242,23 @@ def _add(digest: hashlib._Hash, table: pa.Table) -> None:
             digest.update(column.to_numpy().tobytes())
         else:
             digest.update(pc.fill_null(column.cast(pa.int64()), _ABSENT).to_numpy().tobytes())
+
+
+def record_workbook_copy(
+    connection: sqlite3.Connection,
+    *,
+    trading_date: date,
+    file: str,
+    formulas: int,
+    without_value: int,
+    size: int,
+    digest: str,
+    now: float,
+) -> None:
+    """Remember a values-only copy of the workbook, of the newest session of its date; a copy made again replaces it."""
+    with transaction(connection):
+        connection.execute(
+            "INSERT OR REPLACE INTO workbook_archive "
+            "SELECT ?, max(id), ?, ?, ?, ?, ? FROM session WHERE trading_date = ?",
+            (file, formulas, without_value, size, digest, round(now * 1000), trading_date.isoformat()),
+        )

@@ -1,0 +1,131 @@
+"""What the program does without running a session: import, check, export, report, keep. Main entry: `errand`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+from optionscanner import app_doctor, checkup, cli, console
+from optionscanner import config as configuration
+from optionscanner.adapters.recorded.converters import import_day
+from optionscanner.adapters.recorded.format import read_day
+from optionscanner.app_keeping import keep
+from optionscanner.clocks import WallClock
+from optionscanner.config import Config
+from optionscanner.errors import HistoryError, OptionScannerError
+from optionscanner.history.export import export_csv
+from optionscanner.history.queries import HistoryReader
+from optionscanner.history.store import SqliteHistory
+from optionscanner.model.calendar import IST
+from optionscanner.model.sessions import Mode
+
+
+def errand(options: cli.Options) -> Callable[[], int] | None:
+    """What these options ask for instead of a session; calling it returns the exit code. None for a session."""
+    asked: list[tuple[object, Callable[[cli.Options], int]]] = [
+        (options.sources, _import),
+        (options.check, _check),
+        (options.export, _export),
+        (options.doctor, _doctor),
+        (options.keep, _keep),
+    ]
+    return next((partial(run, options) for wanted, run in asked if wanted), None)
+
+
+def _import(options: cli.Options) -> int:
+    assert options.to is not None
+    report = import_day(options.sources, options.to, console.say)
+    for day in report.days:
+        console.say(f"replay it with: python run_dashboard.py --replay {day.folder}")
+    return 0
+
+
+def _check(options: cli.Options) -> int:
+    return checkup.show(_findings(_config(options), options))
+
+
+def _export(options: cli.Options) -> int:
+    assert options.export is not None and options.to is not None
+    history = _history(configuration.load(options.config), options)
+    done = export_csv(
+        history, options.export, options.to,
+        trading_date=options.trading_date, underlying=options.underlying, bom=options.bom,
+    )  # fmt: skip
+    console.say(f"{options.export}: {done.rows:,} rows in {done.file}, from {history}")
+    if done.note:
+        console.warn(done.note)
+    return 0
+
+
+def _doctor(options: cli.Options) -> int:
+    config = _config(options)
+    folder = (config if isinstance(config, Config) else configuration.defaults()).log.folder
+    now = datetime.fromtimestamp(_wall().now(), IST)
+    to = options.to or folder / f"doctor-{now:%Y-%m-%d-%H%M%S}.zip"
+    parts = app_doctor.write_report(
+        to,
+        app_doctor.Question(
+            config, _findings(config, options), options.history, dict(os.environ), configuration.project_folder()
+        ),
+    )
+    console.say(f"report: {to} with {', '.join(parts)}; secrets are replaced by ***, look at it before you send it")
+    return 0
+
+
+def _keep(options: cli.Options) -> int:
+    config = configuration.load(options.config)
+    path = _history(config, options)
+    with HistoryReader(path) as reader:
+        reader.last_session()
+        newest = reader.sessions().iloc[-1]
+    history = SqliteHistory(path, Mode(newest["mode"]))
+    try:
+        day = datetime.fromisoformat(newest["trading_date"]).date()
+        workbook = options.workbook or config.workbook.path
+        return 0 if keep(config, history, workbook, trading_date=day, now=_wall().now()) else 1
+    finally:
+        history.close()
+
+
+def _config(options: cli.Options) -> Config | OptionScannerError:
+    """The settings, or what is wrong with them."""
+    try:
+        return configuration.load(options.config)
+    except OptionScannerError as error:
+        return error
+
+
+def _findings(config: Config | OptionScannerError, options: cli.Options) -> list[checkup.Finding]:
+    return checkup.check(
+        config,
+        options,
+        read_recording=lambda folder: read_day(folder).manifest.date,
+        read_history=_described,
+    )
+
+
+def _described(history: Path) -> str:
+    """What a history file holds, for `--check`; raises HistoryError where it cannot be used."""
+    with HistoryReader(history) as reader:
+        sessions = reader.sessions()
+    cycles = int(sessions["cycles"].sum()) if len(sessions) else 0
+    return f"{len(sessions)} session{'s' * (len(sessions) != 1)} with {cycles:,} cycles"
+
+
+def _history(config: Config, options: cli.Options) -> Path:
+    """The history that was named, else the one that was written last."""
+    if options.history is not None:
+        return options.history
+    folder = config.history.folder
+    files = sorted((file.stat().st_mtime, file) for file in folder.glob("*.db"))
+    if not files:
+        raise HistoryError(f"history: there is none in {folder}; run the program once, or name one with --history")
+    return files[-1][1]
+
+
+def _wall() -> WallClock:
+    return WallClock(Event())
