@@ -168,6 +168,17 @@ def test_json_with_a_row_without_expiry_loses_only_that(tmp_path: Path) -> None:
     assert report.days[0].rows == 2
 
 
+@pytest.mark.parametrize("odd", [None, "-", True, [7], {"a": 7}, 10**400, "1e999"])
+def test_a_figure_of_the_json_that_is_no_number_is_absent(odd: Any, tmp_path: Path) -> None:
+    """One cell is lost, nothing else; a number written as text is one."""
+    rows = answer()["records"]["data"]
+    rows[0]["CE"] |= {"lastPrice": odd, "openInterest": "10"}
+    frame = options_of(imported([json_file(tmp_path / "x", answer(rows))], tmp_path / "day"))
+    assert np.isnan(frame["call_last"][0])
+    assert frame["call_last"][1] == 120.5
+    assert frame["call_open_interest"].tolist() == [750.0, 325.0]
+
+
 def json_table(place: Path) -> Path:
     """A table of answers: stamp and capture apart, the underlying's value, no name."""
     names = ("oi", "chg_oi", "volume", "iv", "ltp", "bid_qty", "bid", "ask_qty", "ask")

@@ -7,12 +7,12 @@ answer carries the exchange's stamp and not when it was fetched; the tables have
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from optionscanner.adapters.recorded.path_facts import symbol_at_start
@@ -142,6 +142,15 @@ def _text(value: Any) -> str | None:
 
 
 def _floats(values: list[Any]) -> np.ndarray:
-    """float64, NaN for what is no number; the site writes some numbers as text."""
-    plain = [value if isinstance(value, int | float | str) else None for value in values]
-    return pd.to_numeric(pd.Series(plain, dtype=object), errors="coerce").to_numpy(dtype=np.float64)
+    """float64, NaN for what is no finite number; the site writes some numbers as text."""
+    return np.array([_float(value) for value in values], dtype=np.float64)
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return math.nan
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return math.nan
+    return number if math.isfinite(number) else math.nan
