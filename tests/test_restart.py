@@ -73,6 +73,7 @@ def cycles(history: Path) -> int:
         return 0
 
 
+@pytest.mark.timeout(1200)  # 22 starts of the program; a busy machine takes its time
 def test_killed_twenty_times_a_replay_stores_what_an_uninterrupted_one_does(recording: Path, tmp_path: Path) -> None:
     draw = random.Random(SEED)
     sys.stdout.write(f"seed {SEED}\n")
