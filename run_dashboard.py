@@ -43,7 +43,8 @@ def main(arguments):
         return app.main(arguments)
 
     script = os.path.abspath(__file__)
-    return environment.launch(root=os.path.dirname(script), command=[script] + arguments, start=start)
+    root = os.path.dirname(script)
+    return environment.launch(root=root, command=[script] + arguments, start=start, supervised=True)
 
 
 if __name__ == "__main__":

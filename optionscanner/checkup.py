@@ -18,6 +18,7 @@ from optionscanner.checkup_probes import Probes
 from optionscanner.cli import Options
 from optionscanner.config import Config, defaults, project_folder
 from optionscanner.errors import OptionScannerError
+from optionscanner.locks import holder
 from optionscanner.model.calendar import TradingCalendar, load_calendar
 
 LEAST_FREE_BYTES = 500_000_000
@@ -29,6 +30,7 @@ WILL_HAPPEN = "What will happen"
 CREDENTIALS = ("SMARTAPI_API_KEY", "SMARTAPI_CLIENT_ID", "SMARTAPI_PASSWORD", "SMARTAPI_TOTP_SECRET")
 
 _WIDTH = 110
+_IN_USE = "a second start on it is refused; end that one first, or name another file"
 
 
 class State(StrEnum):
@@ -241,6 +243,8 @@ def _workbook(path: Path, probes: Probes) -> Finding:
         )
     if not probes.may_write(path) or not probes.may_write(path.parent):
         return Finding(item, State.BAD, f"{path} is read-only", "allow writing to it and its folder")
+    if (other := holder(path)) is not None:
+        return Finding(item, State.WARN, f"{path} is in use by {other}", _IN_USE)
     for lock in (path.with_name(f"~${path.name}"), path.with_name(f".~lock.{path.name}#")):
         if lock.exists():
             return Finding(
@@ -289,7 +293,10 @@ def _history(path: Path, read_history: Callable[[Path], str] | None, probes: Pro
         words = read_history(path) if read_history else ""
     except OptionScannerError as error:
         return Finding(item, State.BAD, str(error))
-    return Finding(item, State.OK, f"{found}; {words}" if words else found)
+    found = f"{found}; {words}" if words else found
+    if (other := holder(path)) is not None:
+        return Finding(item, State.WARN, f"{found}; in use by {other}", _IN_USE)
+    return Finding(item, State.OK, found)
 
 
 def _disk(place: Path, probes: Probes) -> Finding:

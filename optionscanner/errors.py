@@ -58,5 +58,9 @@ class WorkbookBusy(WorkbookError):
     """The workbook cannot be written at this moment; skip one picture."""
 
 
+class InUse(OptionScannerError):
+    """Another process of this program works on a file; end that one, or choose another file."""
+
+
 class OrderRejected(OptionScannerError):
     """A broker refused an order; tell the trader."""

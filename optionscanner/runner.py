@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -103,6 +103,8 @@ class Runner:
     told: Callable[[CycleReport], None]
     """Called after each cycle: the terminal's progress line."""
     account: Account = field(default_factory=Account)
+    guard: AbstractContextManager[object] = field(default_factory=nullcontext)
+    """Entered around each cycle: what ends a process whose cycle hangs."""
 
     def seek(self, instant: float) -> None:
         """Fold everything observed up to `instant` into the picture without running a cycle (it was run before)."""
@@ -114,10 +116,11 @@ class Runner:
         for instant in instants:
             if self.stop.is_set():
                 return
-            self.clock.advance_to(instant)
-            chains = self.market.latest()
-            self.account.warmed += len(chains.polls.segment)
-            self.cycle.warm(chains)
+            with self.guard:
+                self.clock.advance_to(instant)
+                chains = self.market.latest()
+                self.account.warmed += len(chains.polls.segment)
+                self.cycle.warm(chains)
 
     def run(self) -> None:
         """Follow the timetable as fast as the clock allows, to its end or until asked to stop."""
@@ -185,6 +188,10 @@ class Runner:
 
     def tick(self, instant: float) -> None:
         """One cycle at `instant`, if anything was observed since the last."""
+        with self.guard:
+            self._tick(instant)
+
+    def _tick(self, instant: float) -> None:
         self.clock.advance_to(instant)
         chains = self.market.latest()
         if not len(chains.polls.segment):
@@ -199,7 +206,8 @@ class Runner:
 
     def finish(self) -> None:
         """The last picture is shown even where frames were dropped on the way."""
-        self.cycle.flush()
+        with self.guard:
+            self.cycle.flush()
 
 
 class _TimetableTrigger(BaseTrigger):

@@ -133,7 +133,7 @@ def test_unreadable_project_file_gets_one_sentence(tmp_path):
 
 
 def test_nothing_happens_when_everything_is_installed(project, packages):
-    """No line, no process, no folder: the program starts at once."""
+    """In the supervised process: no line, no process, no folder, the program starts at once."""
     (project / "pyproject.toml").write_text('[project]\nname = "optionscanner"\ndependencies = []\n')
     code = """
 import sys
@@ -142,9 +142,20 @@ sys.dont_write_bytecode = True
 import run_dashboard
 sys.exit(run_dashboard.main(["--once"]))
 """
-    done = python(code, cwd=project, PYTHONPATH=str(project), PYTHONIOENCODING="utf-8")
+    places = {"PYTHONPATH": str(project), "PYTHONIOENCODING": "utf-8"}
+    done = python(code, cwd=project, OPTIONSCANNER_SUPERVISOR="1", **places)
     assert (done.returncode, done.stderr) == (7, "")
     assert done.stdout == f"₹ {sys.prefix} ['--once']\n"
+    assert not (project / ".venv").exists()
+
+
+def test_the_program_runs_as_a_child_of_the_same_python(project, packages):
+    (project / "pyproject.toml").write_text('[project]\nname = "optionscanner"\ndependencies = []\n')
+    done = subprocess.run(
+        [sys.executable, project / "run_dashboard.py", "--once"], capture_output=True, encoding="utf-8", cwd=project,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"}, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr, done.stdout) == (7, "", f"₹ {sys.prefix} ['--once']\n")
     assert not (project / ".venv").exists()
 
 

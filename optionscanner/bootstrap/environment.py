@@ -71,8 +71,11 @@ def launch(
     command: Sequence[str],
     start: Callable[[], int],
     extras: Sequence[str] = (),
+    supervised: bool = False,
 ) -> int:
     """Run `start` here if every requirement is installed, else `command` in `.venv`; returns the exit code.
+
+    `supervised`: run `command` as a child in any case, which is started again if it hangs, and `start` in that child.
 
     Parameters
     ----------
@@ -108,6 +111,8 @@ def launch(
     except KeyboardInterrupt:
         _say("Set-up interrupted; the next start begins it anew.")
         return _INTERRUPTED
+    if supervised and not child_process.is_supervised():
+        return child_process.supervise(python or Path(sys.executable), command)
     return start() if python is None else child_process.hand_over(python, command)
 
 

@@ -1,0 +1,124 @@
+"""What a session does to be stopped in good order, and to be ended and started again when it hangs.
+
+The process that the user started is only a parent (`bootstrap.child_process`): it passes signals on, and starts the
+session's process again when that was ended because a cycle hung. `HangGuard` is what ends it: a thread of the standard
+library's faulthandler, which needs no Python to run, so that nothing a cycle does can hold it up.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import IO, Self
+
+import psutil
+
+from optionscanner.bootstrap.child_process import HANG_REPORT, RESTARTED, SUPERVISOR
+
+HANGS_AFTER = 3.0
+"""Times its limit that a cycle may take before the process is ended."""
+
+_LOOK_EVERY_S = 1.0
+
+
+class HangGuard:
+    """Around each cycle: past `HANGS_AFTER` times `limit` seconds the process ends with the stacks of all threads.
+
+        with HangGuard(5.0, Path("var/log")) as guard:
+            with guard.cycle:
+                ...
+
+    The parent puts the stacks into `folder` and starts the process again. Without a parent nothing is guarded.
+    """
+
+    def __init__(self, limit: float, folder: Path) -> None:
+        self.seconds = HANGS_AFTER * limit
+        self._folder = folder
+        self._report: IO[str] | None = None
+        self.cycle = _Armed(self)
+
+    def __enter__(self) -> Self:
+        place = os.environ.get(HANG_REPORT)
+        if place is not None:
+            self._report = Path(place).open("w", encoding="utf-8")
+            about = {"folder": str(self._folder.absolute()), "seconds": self.seconds}
+            self._report.write(json.dumps(about) + "\n")
+            self._report.flush()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        report, self._report = self._report, None
+        if report is not None:
+            faulthandler.cancel_dump_traceback_later()
+            report.close()
+
+    def arm(self) -> None:
+        """A cycle begins."""
+        if self._report is not None:
+            faulthandler.dump_traceback_later(self.seconds, exit=True, file=self._report)
+
+    def disarm(self) -> None:
+        """It is over."""
+        if self._report is not None:
+            faulthandler.cancel_dump_traceback_later()
+
+
+class _Armed:
+    """`with guard.cycle:`, any number of times."""
+
+    def __init__(self, guard: HangGuard) -> None:
+        self._guard = guard
+
+    def __enter__(self) -> None:
+        self._guard.arm()
+
+    def __exit__(self, *_: object) -> None:
+        self._guard.disarm()
+
+
+def restarted_after() -> str:
+    """Where the stacks are of the hung cycle after which this process was started again; "" for an ordinary start."""
+    return os.environ.get(RESTARTED, "")
+
+
+def interrupt_on_signals() -> None:
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt where there is no session to be saved."""
+    for name in ("SIGINT", "SIGTERM"):
+        signal.signal(getattr(signal, name), signal.default_int_handler)
+
+
+def stop_on_signals() -> Event:
+    """An event that Ctrl-C and SIGTERM set: the cycle in progress is finished, saved, and the program ends with 0.
+
+    It is set as well when the parent is gone, so that nobody's orphan works in files that the next start takes up.
+    """
+    stop = Event()
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), ask)
+    parent = os.environ.get(SUPERVISOR, "")
+    if parent.isdigit():
+        threading.Thread(target=_stop_without, args=(int(parent), stop), name="parent", daemon=True).start()
+    return stop
+
+
+def _stop_without(pid: int, stop: Event) -> None:
+    """Ask the session to stop as soon as the process `pid` is gone."""
+    try:
+        parent = psutil.Process(pid)
+        while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
+            if stop.wait(_LOOK_EVERY_S):
+                return
+    except psutil.NoSuchProcess:
+        pass
+    stop.set()
