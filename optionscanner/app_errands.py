@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from optionscanner.errors import HistoryError, OptionScannerError
 from optionscanner.history.export import export_csv
 from optionscanner.history.queries import HistoryReader
 from optionscanner.history.store import SqliteHistory
+from optionscanner.locks import FileLock
 from optionscanner.model.calendar import IST
 from optionscanner.model.sessions import Mode
 
@@ -82,13 +84,13 @@ def _keep(options: cli.Options) -> int:
     with HistoryReader(path) as reader:
         reader.last_session()
         newest = reader.sessions().iloc[-1]
-    history = SqliteHistory(path, Mode(newest["mode"]))
-    try:
+    with ExitStack() as closing:
+        closing.callback(FileLock(path, "history", "keep another --history").release)
+        history = SqliteHistory(path, Mode(newest["mode"]))
+        closing.callback(history.close)
         day = datetime.fromisoformat(newest["trading_date"]).date()
         workbook = options.workbook or config.workbook.path
         return 0 if keep(config, history, workbook, trading_date=day, now=_wall().now()) else 1
-    finally:
-        history.close()
 
 
 def _config(options: cli.Options) -> Config | OptionScannerError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from optionscanner.history.backup import back_up, shrink
 from optionscanner.history.files import sha256
 from optionscanner.history.queries import HistoryReader
 from optionscanner.history.store import SqliteHistory
+from optionscanner.locks import FileLock
 from optionscanner.model.context import DayContext
 from optionscanner.model.sessions import Mode
 from tests import builders, program
@@ -499,3 +501,26 @@ def test_what_cannot_be_kept_is_said_and_the_session_is_whole(
     assert len(done.errors.splitlines()) == 2
     assert done.accounted["after"] == 0
     assert rows(tmp_path / "h.db", "SELECT count(*) FROM session WHERE ended_at IS NOT NULL") == [(1,)]
+
+
+@pytest.mark.slow
+def test_nothing_is_kept_of_a_history_that_a_session_works_on(tmp_path: Path, small_market: tuple[object, ...]) -> None:
+    assert program.run("--once", *small_market).code == 0
+    lock = FileLock(tmp_path / "h.db", "history", "wait")
+    done = program.run("--keep", *small_market)
+    lock.release()
+    assert done.code == 1
+    assert "is in use by another start of this program" in done.errors
+    assert made(tmp_path) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process there")
+def test_after_ctrl_c_nothing_is_kept(tmp_path: Path, small_market: tuple[object, ...]) -> None:
+    process = program.started("--speed", "60", *small_market)
+    while not (tmp_path / "Book.xlsx").exists():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert made(tmp_path) == set()
