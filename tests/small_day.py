@@ -111,7 +111,9 @@ class Place:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(f"log:\n  folder: {self.folder / 'log'}\n", encoding="utf-8")
+        # Nothing is moved to archives, whatever the date is, and no copies cost time.
+        kept = "history:\n  retention_days: 36500\n  backups: 0\n"
+        self.config.write_text(f"log:\n  folder: {self.folder / 'log'}\n{kept}", encoding="utf-8")
 
     @property
     def workbook(self) -> Path:

@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from optionscanner import app
+from optionscanner.workbook.file_host import FileHost
+from optionscanner.workbook.template import build_template
 from tests.program import Ended
 from tests.recorded_samples import (
     INDEX_HEADER,
@@ -44,6 +47,17 @@ def _signals_as_they_were() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="module")
+def template() -> bytes:
+    return build_template()
+
+
+@pytest.fixture(autouse=True)
+def _template_made_once(template: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every run makes the same template anew, which is most of a short run's time."""
+    monkeypatch.setattr(app, "FileHost", partial(FileHost, template=lambda: template))
 
 
 @pytest.fixture(scope="module")
@@ -184,8 +198,7 @@ def test_a_history_that_cannot_be_there(recording: Path, place: Place, capsys: p
 def test_a_history_folder_of_the_configuration_that_is_a_file(
     recording: Path, place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with place.config.open("a", encoding="utf-8") as config:
-        config.write(f"history:\n  folder: {place.config}\n")
+    place.config.write_text(f"history:\n  folder: {place.config}\n", encoding="utf-8")
     ended = main(capsys, ["--replay", recording, "--workbook", place.workbook, "--config", place.config])
     refused(ended, "history.folder", place.config, "cannot be made", "--history")
 
