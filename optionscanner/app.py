@@ -205,6 +205,7 @@ def _source(config: Config, options: cli.Options, calendar: TradingCalendar, sto
         clock=clock,
         calendar=calendar,
         step=int(config.simulated.step_s),
+        strength=config.simulated.strength,
         symbols=taken,
         border=border,
     )

@@ -139,6 +139,17 @@ class Flow(Section):
         default=_DEFAULT.flow.atm_scale, ge=0.1, le=100, alias="atm_scale_strikes", description="strikes"
     )
     dead_band_pct: float = Field(default=_DEFAULT.flow.dead_band_pct, ge=0, le=100, description="per cent")
+    dead_band_noise: float = Field(
+        default=_DEFAULT.flow.dead_band_noise, ge=0, le=100, description="times the usual step"
+    )
+    least_flow_noise: float = Field(
+        default=_DEFAULT.flow.least_flow_noise, ge=0, le=100, description="times the usual step"
+    )
+    noise_half_life: float = Field(
+        default=_DEFAULT.flow.noise_half_life, ge=1, le=_DAY_S, alias="noise_half_life_s", description="seconds"
+    )
+    usual_flow_pct: float = Field(default=_DEFAULT.flow.usual_flow_pct, ge=0, le=100, description="per cent")
+    warm_up_steps: int = Field(default=_DEFAULT.flow.warm_up_steps, ge=0, le=1000, description="steps")
     min_step: float = Field(default=_DEFAULT.flow.min_step, ge=0, le=3600, alias="min_step_s", description="seconds")
     reset_gap: float = Field(
         default=_DEFAULT.flow.reset_gap, ge=1, le=_DAY_S, alias="reset_gap_s", description="seconds"
@@ -158,6 +169,7 @@ class Activity(Section):
     percentile: float = Field(default=_DEFAULT.activity.percentile, ge=0, le=100, description="percentile")
     min_contracts: float = Field(default=_DEFAULT.activity.min_contracts, ge=0, le=10_000_000, description="contracts")
     min_premium: float = Field(default=_DEFAULT.activity.min_premium, ge=0, le=100_000, description="₹")
+    min_rise_pct: float = Field(default=_DEFAULT.activity.min_rise_pct, ge=0, le=1000, description="per cent")
     near_strikes: int = Field(default=_DEFAULT.activity.near_strikes, ge=0, le=50, description="strikes")
     iv_dead_band: float = Field(
         default=_DEFAULT.activity.iv_dead_band, ge=0, le=1, description="decimal, 0.01 = one point"
@@ -254,6 +266,7 @@ class Simulated(Section):
 
     seed: int = Field(default=7, ge=0, le=2**32 - 1, description="equal seeds give equal days")
     step_s: int = Field(default=30, ge=5, le=600, multiple_of=5, description="seconds in steps of 5")
+    strength: float = Field(default=1.0, ge=0, le=10, description="times the usual size of a scene")
 
 
 class Underlyings(Section):

@@ -237,6 +237,9 @@ def frozen(value: object) -> None:
                     part.flags.writeable = False
 
 
+FIXED_BAND: Mapping[str, float] = {"dead_band_noise": 0.0, "least_flow_noise": 0.0, "warm_up_steps": 0}
+"""Flow settings with which the dead band is `dead_band_pct` alone: what a chain's own noise adds is left out."""
+
 TODAY = SegmentKey("BANKNIFTY", TRADING_DATE)
 LIVELY: Mapping[SegmentKey, tuple[float, float, int]] = {
     SegmentKey("NIFTY", WEEKLY): (25_000.0, 50.0, 17),

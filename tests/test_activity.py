@@ -21,7 +21,7 @@ from tests.engine_builders import a_day, lively_pictures, poll, priced, replayed
 NAN = float("nan")
 AT = ist(10, 0)
 SETTINGS = EngineSettings()
-LITERAL = {"percentile": 0.0, "min_contracts": 0.0, "min_premium": 0.0}
+LITERAL = {"percentile": 0.0, "min_contracts": 0.0, "min_premium": 0.0, "min_rise_pct": 0.0}
 LADDER = [80.0 + 5 * i for i in range(9)]  # 80 to 120, at the money 100
 CHAIN = SegmentKey("SBIN", MONTHLY)
 QUIET = (10.0, 1_000.0)  # volume and open interest of a leg that is no event
@@ -288,6 +288,16 @@ def test_an_event_counts_or_says_why_not(given_, reason):
 
 
 @pytest.mark.parametrize(
+    ("rise", "least", "counts"),
+    [(60.0, 2.0, False), (61.0, 2.0, True), (1.0, 0.0, True), (0.0, 0.0, False), (500.0, 25.0, False)],
+)
+def test_open_interest_must_rise_by_a_share_of_what_was_held(rise, least, counts):
+    """3,000 held before the step; at the edge it does not count."""
+    frame = scan(market({(105.0, 0): (9_000.0, 3_000.0 + rise)}), with_rules(min_rise_pct=least), flow=rise)
+    assert frame["reason"].tolist() == ["valid, near" if counts else "ignored: OI not rising"]
+
+
+@pytest.mark.parametrize(
     ("chain", "reason"),
     [
         (SegmentKey("NIFTY", TRADING_DATE), "ignored: expiry day"),
@@ -354,7 +364,7 @@ def test_what_counts_comes_first_then_near_then_the_larger_ratio():
 def test_what_counts_comes_first_whatever_its_score():
     """With the percentile off, an ignored event near the money can score above a far one that counts."""
     puts = {(k, 1): (90_000.0 - abs(k - 100), 3_000.0) for k in LADDER}  # bought, against a bullish flow
-    frame = scan(market({(80.0, 0): (5_010.0, 10_000.0)} | puts), with_rules(percentile=0.0))
+    frame = scan(market({(80.0, 0): (5_010.0, 10_000.0)} | puts), with_rules(percentile=0.0, min_rise_pct=0.0))
     assert frame["aligned"].tolist() == [1] + [0] * 9
     assert (frame["strike"][0], frame["option_type"][0]) == (80.0, "CE")
     assert frame["score"][0] < frame["score"][1:].max()
@@ -385,7 +395,7 @@ def two_chains(quiet_name_last):
 @pytest.mark.parametrize("quiet_name_last", [True, False])
 def test_the_list_is_cut_but_never_the_best_of_a_chain(quiet_name_last):
     """A name's trigger must not hang on how many events other names have."""
-    frame = scan(two_chains(quiet_name_last), with_rules(percentile=50.0, shown=3))
+    frame = scan(two_chains(quiet_name_last), with_rules(percentile=50.0, shown=3, min_rise_pct=0.0))
     assert frame["underlying"].tolist() == ["SBIN", "SBIN", "SBIN", "ITC"]
     assert frame["strike"].tolist()[-1] == 80.0
     assert frame["rank"].tolist() == [1, 2, 3, 4]

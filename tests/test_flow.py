@@ -13,7 +13,18 @@ from optionscanner.model.contracts import SegmentKey
 from optionscanner.model.settings import EngineSettings, FlowSettings
 from optionscanner.model.state import State
 from tests.builders import MONTHLY, WEEKLY, ist
-from tests.engine_builders import LivelyMarket, a_day, assert_same, lively_day, lively_pictures, poll, priced, run, seen
+from tests.engine_builders import (
+    FIXED_BAND,
+    LivelyMarket,
+    a_day,
+    assert_same,
+    lively_day,
+    lively_pictures,
+    poll,
+    priced,
+    run,
+    seen,
+)
 
 NAN = float("nan")
 AT = ist(10, 0)
@@ -23,7 +34,8 @@ BASE = [(1_000, 1_000)] * 3
 
 
 def with_flow(**changed):
-    return replace(SETTINGS, flow=FlowSettings(**changed))
+    """Settings with a fixed dead band; what a chain's own noise adds is tested by itself."""
+    return replace(SETTINGS, flow=FlowSettings(**{**FIXED_BAND, **changed}))
 
 
 class Chain:
@@ -223,7 +235,83 @@ def test_deep_legs_without_a_volatility_still_flow():
     [(0.1, 0), (np.nextafter(0.1, 1), 1), (-0.1, 0), (np.nextafter(-0.1, -1), -1), (NAN, 0), (0, 0)],
 )
 def test_the_dead_band_holds_its_edges(flow_pct, sign):
-    assert beyond(np.array([flow_pct]), FlowSettings()).tolist() == [sign]
+    assert beyond(np.array([flow_pct]), np.array([NAN]), FlowSettings()).tolist() == [sign]
+
+
+@pytest.mark.parametrize(("noise", "band"), [(NAN, 0.1), (0.0, 0.1), (0.15, 0.1), (0.5, 0.3), (2.0, 1.2)])
+def test_the_dead_band_is_wider_for_a_noisy_chain(noise, band):
+    """0.6 of the usual step, at least 0.1 %; its edge is neutral."""
+    inside, outside = np.nextafter(band, 0), np.nextafter(band + 1e-12, 9)
+    found = beyond(np.array([inside, -inside, outside, -outside]), np.full(4, noise), FlowSettings())
+    assert found.tolist() == [0, 0, 1, -1]
+
+
+def sizes(steps, **changed):
+    """A chain with interest at the money alone, calls and puts of a million, stepping by these per cent of both."""
+    chain, puts, calls = Chain(settings=replace(SETTINGS, flow=FlowSettings(**changed))), 1e6, 1e6
+    chain.see([(0, 0), (calls, puts), (0, 0)], AT)
+    out = []
+    for i, size in enumerate(steps, start=1):
+        # What opens as a put closes as a call, so that the open interest against which it is measured stays.
+        puts, calls = puts + size * 1e4, calls - size * 1e4
+        made = chain.see([(0, 0), (calls, puts), (0, 0)], AT + 180 * i)
+        out.append(made | {"noise": chain.state.segment["flow_noise_pct"][0]})
+    return out
+
+
+def test_the_usual_step_by_hand():
+    """0.3 % stands for three steps; then a mean of all seen, and a step counts with at most six times that mean."""
+    made = sizes([0.7, -0.1, 9.0])
+    first = 0.3 + (0.7 - 0.3) / 4
+    second = first + (0.1 - first) / 5
+    third = second + (6 * second - second) / 6
+    assert [m["noise"] for m in made] == pytest.approx([first, second, third], rel=1e-9)
+
+
+def test_the_usual_step_forgets_by_measured_time():
+    """Half-life 3,600 s: once a thirtieth of a step's share is less than that of time, time decides."""
+    made = sizes([0.3] * 40 + [0.6])
+    weight = 1 - 2 ** (-180 / 3_600)
+    assert weight > 1 / 44
+    assert made[-2]["noise"] == pytest.approx(0.3, rel=1e-9)
+    assert made[-1]["noise"] == pytest.approx(0.3 + weight * 0.3, rel=1e-9)
+
+
+QUIET = [0.2, -0.2] * 6
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        ([3.0, 3.0], ["NEUTRAL", "BULLISH"]),
+        ([-3.0, -3.0], ["NEUTRAL", "BEARISH"]),
+        ([9.0, 0.2], ["NEUTRAL", "NEUTRAL"]),  # one large step lifts the mean for long, and is no regime
+        ([9.0, -0.2, 9.0], ["NEUTRAL"] * 3),
+        ([1.3, 1.3], ["NEUTRAL"] * 2),  # six times the usual step
+        ([3.0, 3.0, 0.2, -0.2, 0.2], ["NEUTRAL", *["BULLISH"] * 4]),  # it stands while the mean does
+    ],
+)
+def test_a_regime_begins_with_two_large_steps_in_a_row(last, words):
+    assert [m["regime"] for m in sizes(QUIET + last)][len(QUIET) :] == words
+
+
+def test_how_large_is_a_setting():
+    assert sizes([*QUIET, 1.3, 1.3])[-1]["regime"] == "NEUTRAL"
+    assert sizes([*QUIET, 1.3, 1.3], least_flow_noise=3.0)[-1]["regime"] == "BULLISH"
+
+
+@pytest.mark.parametrize(("quiet", "regime"), [(7, "NEUTRAL"), (8, "BULLISH")])
+def test_no_regime_begins_before_the_usual_step_is_known(quiet, regime):
+    """Eight steps come first; both steps of a regime must come after them."""
+    assert sizes([*QUIET[:quiet], 4.0, 4.0])[-1]["regime"] == regime
+
+
+def test_a_large_mean_against_the_regime_ends_it():
+    """Turned by steps that are too small to make the other regime: neutral, not bearish."""
+    words = [m["regime"] for m in sizes([*QUIET, 3.0, 3.0, *[-0.9] * 30])]
+    assert words[13] == "BULLISH"
+    assert words[-1] == "NEUTRAL"
+    assert "BEARISH" not in words
 
 
 def regimes(signs):
@@ -444,7 +532,7 @@ def test_a_strike_listed_at_noon_leaves_the_flow_of_the_others_unbroken():
             columns = {"open_interest": [*(extra if i >= switch else []), *interest], "last": [(3, 3)] * len(ladder)}
             chains = seen(one, poll(one, AT + 100 * i, {"NIFTY": columns}))
             state = state.reindexed(one.layout) if state else State.fresh(one.layout)
-            state, made = flow(chains, priced(chains), state, SETTINGS)
+            state, made = flow(chains, priced(chains), state, with_flow())
         return [made[n][0] for n in ("ewma_net", "ewma_atm", "ewma_delta", "steps", "regime", "regime_since")]
 
     assert means(switch=3) == means(switch=99)

@@ -12,10 +12,11 @@ from optionscanner.analytics.pricing import price_market
 from optionscanner.errors import ChainError
 from optionscanner.model.columns import ALERTS, READINGS
 from optionscanner.model.readings import Reading
-from optionscanner.model.settings import EngineSettings
+from optionscanner.model.settings import EngineSettings, FlowSettings
 from optionscanner.model.state import LEG_STATE, SEGMENT_STATE, State
 from tests.builders import ist, small_layout
 from tests.engine_builders import (
+    FIXED_BAND,
     a_day,
     a_layout,
     assert_same,
@@ -226,11 +227,11 @@ def test_a_picture_without_anything_new_changes_nothing():
 def test_the_smallest_markets_run(ladders):
     one = a_day(ladders)
     names = list(ladders)
-    state = None
+    state, plain = None, replace(SETTINGS, flow=FlowSettings(**FIXED_BAND))
     for i in range(3):
         columns = {n: {"last": [(3, 3)] * len(k), "open_interest": [(10 + i, 10)] * len(k)} for n, k in ladders.items()}
         chains = seen(one, poll(one, AT + 60 * i, columns, spot=dict.fromkeys(names, 100.0)))
-        state, made, _ = run(chains, state)
+        state, made, _ = run(chains, state, plain)
     two = len(ladders["NIFTY"]) > 1  # calls are added twice: a cap
     assert made["readiness"]["direction"].tolist() == (["BEARISH"] if two else [""] * len(names))
     assert made["readiness"]["status"].tolist() == ([""] if two else ["not seen yet"] * len(names))

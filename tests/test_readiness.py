@@ -14,7 +14,7 @@ from optionscanner.model.readings import Reading
 from optionscanner.model.settings import EngineSettings, FlowSettings, ReadinessSettings
 from optionscanner.model.state import State
 from tests.builders import MONTHLY, TRADING_DATE, WEEKLY, ist
-from tests.engine_builders import a_day, poll, run, seen
+from tests.engine_builders import FIXED_BAND, a_day, poll, run, seen
 
 NAN = float("nan")
 AT = ist(11, 0)
@@ -99,7 +99,7 @@ def test_every_combination_of_the_parts():
 
 def test_twenty_is_reached_by_real_observations():
     """A regime that whips from side to side near the close, while deep legs outweigh it by their delta."""
-    quick, ladder = replace(SETTINGS, flow=FlowSettings(half_life=1.0)), [50.0, 95.0, 100.0, 105.0, 150.0]
+    quick, ladder = replace(SETTINGS, flow=FlowSettings(half_life=1.0, **FIXED_BAND)), [50.0, 95.0, 100.0, 105.0, 150.0]
     one = a_day({"NIFTY": ladder}, contract_close=np.array([ist(11, 40)]))
     prices = [(max(100 - k, 0) + 2, max(k - 100, 0) + 2) for k in ladder]
     interest = np.full((5, 2), 1_000_000.0)

@@ -39,7 +39,9 @@ def activity(chains: Chains, pricing: Pricing, state: State, settings: EngineSet
     # Buying calls and writing puts are bullish, writing calls and buying puts bearish.
     direction = pressed * np.where(side == CALL, 1, -1)
     regime = np.where(has_begun(state), np.nan_to_num(state.segment["regime"]), 0.0)[segment]
-    reason = _reasons(chains, state, segment=segment, leg=leg, direction=direction, regime=regime)
+    rose = state.leg["open_interest_flow"][leg]
+    rising = (rose > 0) & (rose > rules.min_rise_pct / 100.0 * (legs.open_interest[leg] - rose))
+    reason = _reasons(chains, segment=segment, rising=rising, direction=direction, regime=regime)
     aligned = reason == Reason.OK
     offset = segments.strike_offset(layout, chains.listed, pricing.atm_row)[row]
     near = np.abs(offset) <= rules.near_strikes
@@ -141,14 +143,11 @@ def _kept(order: Ints, segment: Ints, aligned: Bools, shown: int) -> Ints:
     return order[keep[order]]
 
 
-def _reasons(
-    chains: Chains, state: State, *, segment: Ints, leg: tuple[Ints, Ints], direction: Ints, regime: Floats
-) -> Ints:
+def _reasons(chains: Chains, *, segment: Ints, rising: Bools, direction: Ints, regime: Floats) -> Ints:
     """`Reason` for which each event is ignored, OK where it counts."""
     layout = chains.layout
     today = chains.day.session.date.toordinal()
     expiring = (layout.segment_expiry == today) & layout.is_index[layout.segment_underlying]
-    rising = state.leg["open_interest_flow"][leg] > 0
     return np.select(
         [expiring[segment], ~rising, direction == 0, regime == 0, direction != regime],
         [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from optionscanner.analytics.flow import dead_band
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import ALERTS
 from optionscanner.model.readings import Reading
@@ -33,6 +34,7 @@ def alerts(chains: Chains, state: State, readiness: Reading, settings: EngineSet
         flipped &= layout.is_index[layout.segment_underlying]
 
     direction = np.nan_to_num(told["regime"])
+    band = dead_band(told["flow_noise_pct"], settings.flow)
     rows: list[tuple[str, str, str, str]] = []
     for segment in np.flatnonzero(rises | flipped):
         name = layout.names[layout.segment_underlying[segment]]
@@ -41,7 +43,7 @@ def alerts(chains: Chains, state: State, readiness: Reading, settings: EngineSet
             limit = f"TRS {score[segment]:.0f} >= {limits.aggressive:.0f}"
             rows.append((name, "READINESS", way, limit))
         if flipped[segment]:
-            share = f"ATM flow {told['flow_pct'][segment]:+.2f} % beyond {settings.flow.dead_band_pct:g} %, twice"
+            share = f"ATM flow {told['flow_pct'][segment]:+.2f} % beyond {band[segment]:.2g} %, twice"
             rows.append((name, "REGIME_FLIP", way, share))
     state = state.updated(
         segment={

@@ -2,6 +2,11 @@
 
 Writer's view: puts opened support the price (+), calls opened cap it (-). The clock of this engine is open interest's
 own: it steps on each distinct observation of open interest, whatever the prices do in between.
+
+What counts as a flow is measured against the chain's own noise, the usual size of its steps. On recorded days that
+noise is heavy-tailed, differs tenfold between names and hardly persists from step to step: a fixed dead band calls a
+regime on half of the names at any time, and one large step lifts the mean beyond any band for half an hour. Hence a
+regime begins only where two steps in a row are themselves many times the usual size, and the mean agrees.
 """
 
 from __future__ import annotations
@@ -20,6 +25,11 @@ from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
 from optionscanner.model.settings import EngineSettings, FlowSettings
 from optionscanner.model.state import State
+
+_CLIP = 6.0
+"""A step counts for the noise with at most this many times its size: what is to be found must not hide itself."""
+_PRIOR_STEPS = 3.0
+"""Steps for which the assumed usual size counts beside those seen."""
 
 REGIMES = {1: "BULLISH", -1: "BEARISH", 0: "NEUTRAL"}
 
@@ -54,9 +64,12 @@ def flow(chains: Chains, pricing: Pricing, state: State, settings: EngineSetting
     new["flow_pct"] = np.where(step, share, np.where(rebase, np.nan, old["flow_pct"]))
     new["stepped_at"] = np.where(step | rebase, chains.stamped_at, old["stepped_at"])
     new["steps"] = np.where(step | rebase, np.nan_to_num(old["steps"]) + step, old["steps"])
-    new |= _regime(
-        old, new["flow_pct"], step=step, rebase=rebase, stamped_at=chains.stamped_at, parameters=parameters
-    )
+    own_pct = 100.0 * flows["atm_flow"] / np.where(weighted > 0, weighted, np.nan)
+    sign = _signs(old, new["flow_pct"], own_pct, parameters)
+    # A step that speaks for another regime is not yet known to be noise; it would raise what the next has to exceed.
+    usual_step = step & ((sign == 0) | (sign == np.nan_to_num(old["regime"])))
+    new["flow_noise_pct"] = np.where(usual_step, noise_after(old, own_pct, elapsed, parameters), old["flow_noise_pct"])
+    new |= _regime(old, sign, step=step, rebase=rebase, stamped_at=chains.stamped_at)
 
     based_now = (step | rebase)[layout.row_segment][:, None]
     moved = step[layout.row_segment][:, None]
@@ -101,9 +114,33 @@ def delta_sizes(chains: Chains, pricing: Pricing) -> Floats:
     return np.where(np.isfinite(pricing.delta), np.abs(pricing.delta), intrinsic)
 
 
-def beyond(flow_pct: Floats, parameters: FlowSettings) -> Floats:
+def dead_band(noise_pct: Floats, parameters: FlowSettings) -> Floats:
+    """Half width [%] of the band in which a mean flow is neutral; at least `dead_band_pct`, wider for a noisy chain."""
+    return np.fmax(parameters.dead_band_pct, parameters.dead_band_noise * noise_pct)
+
+
+def beyond(flow_pct: Floats, noise_pct: Floats, parameters: FlowSettings) -> Floats:
     """1 or -1 where flow_pct lies beyond the dead band, 0 within it, on its edge or without a flow."""
-    return np.where(np.abs(flow_pct) > parameters.dead_band_pct, np.sign(flow_pct), 0.0)
+    return np.where(np.abs(flow_pct) > dead_band(noise_pct, parameters), np.sign(flow_pct), 0.0)
+
+
+def noise_after(old: Mapping[str, Floats], own_pct: Floats, elapsed: Floats, parameters: FlowSettings) -> Floats:
+    """(S,) usual size of a step [%] after one of `own_pct` [%], `elapsed` seconds after the one before.
+
+    An exponential mean of sizes over measured time. While few steps are known it is their plain mean, with
+    `usual_flow_pct` as if seen a few times; a step larger than `_CLIP` times the mean counts as that.
+    """
+    before = usual(old, parameters)
+    weight = 1.0 - np.exp2(-elapsed / parameters.noise_half_life)
+    weight = np.maximum(weight, 1.0 / (np.nan_to_num(old["steps"]) + 1.0 + _PRIOR_STEPS))
+    size = np.minimum(np.abs(own_pct), _CLIP * before)
+    return np.where(np.isfinite(size), before + weight * (size - before), before)
+
+
+def usual(state: Mapping[str, Floats], parameters: FlowSettings) -> Floats:
+    """(S,) usual size of a step [%]: the chain's own, or the assumed one before its first."""
+    noise = state["flow_noise_pct"]
+    return np.where(np.isnan(noise), parameters.usual_flow_pct, noise)
 
 
 def has_begun(state: State) -> Bools:
@@ -127,24 +164,28 @@ def _leg_values(
     return values
 
 
-def _regime(
-    old: Mapping[str, Floats],
-    flow_pct: Floats,
-    *,
-    step: Bools,
-    rebase: Bools,
-    stamped_at: Floats,
-    parameters: FlowSettings,
-) -> dict[str, Floats]:
-    """Confirmed regime, its candidate, and flips, after this observation.
+def _signs(old: Mapping[str, Floats], flow_pct: Floats, own_pct: Floats, parameters: FlowSettings) -> Floats:
+    """(S,) for which regime this step speaks: 1, -1 or 0.
 
-    A sign beyond the dead band becomes the regime when two observations in a row show it. A change between bullish
-    and bearish, also by way of neutral, is a flip. An observation that neither makes a flip nor speaks for one, by a
-    sign against the last directed regime, is stable and forgives one: forgiven by the observation that proposes the
-    next flip, flips could never add up.
+    A mean beyond the dead band speaks for the regime that stands. For another one the step's own flow must do so too,
+    with `least_flow_noise` times the usual size, and the chain have taken `warm_up_steps` before it.
+    """
+    mean = beyond(flow_pct, old["flow_noise_pct"], parameters)
+    known = np.nan_to_num(old["steps"]) >= parameters.warm_up_steps
+    large = own_pct * mean > parameters.least_flow_noise * usual(old, parameters)
+    return np.where((mean == np.nan_to_num(old["regime"])) | (large & known), mean, 0.0)
+
+
+def _regime(
+    old: Mapping[str, Floats], sign: Floats, *, step: Bools, rebase: Bools, stamped_at: Floats
+) -> dict[str, Floats]:
+    """Confirmed regime, its candidate, and flips, after this observation, which speaks for `sign`.
+
+    A sign becomes the regime when two observations in a row speak for it. A change between bullish and bearish, also
+    by way of neutral, is a flip. An observation that neither makes a flip nor speaks against the last directed regime
+    is stable and forgives one: forgiven by the observation that proposes the next flip, flips could never add up.
     """
     before = {n: np.nan_to_num(old[n]) for n in ("regime", "directed", "flips", "unforgiven_flips")}
-    sign = beyond(flow_pct, parameters)
     confirmed = step & (sign != before["regime"]) & (sign == old["candidate"])
     regime = np.where(confirmed, sign, before["regime"])
     flipped = confirmed & (sign != 0) & (before["directed"] != 0) & (sign != before["directed"])

@@ -70,7 +70,8 @@ def readiness(
 def direction_of(state: State, settings: EngineSettings) -> Ints:
     """(S,) 1, -1 or 0: the confirmed regime while the mean flow stands beyond the dead band on its side."""
     regime = np.nan_to_num(state.segment["regime"])
-    return np.where(beyond(state.segment["flow_pct"], settings.flow) == regime, regime, 0.0).astype(np.int64)
+    flow = beyond(state.segment["flow_pct"], state.segment["flow_noise_pct"], settings.flow)
+    return np.where(flow == regime, regime, 0.0).astype(np.int64)
 
 
 def stability_part(unforgiven_flips: Floats) -> Floats:

@@ -54,7 +54,17 @@ class FlowSettings:
     atm_scale: float = 2.0
     """Strikes over which the ATM weight falls by a factor e."""
     dead_band_pct: float = 0.1
-    """flow_pct within +/- this is neutral, %."""
+    """flow_pct within +/- this is neutral for every chain, %."""
+    dead_band_noise: float = 0.6
+    """flow_pct within +/- this many times the chain's usual step is neutral."""
+    least_flow_noise: float = 8.0
+    """Times the usual step that each of the two steps which make a regime must exceed by itself."""
+    noise_half_life: float = 3600.0
+    """Seconds after which a step has half its weight in the usual size of steps."""
+    usual_flow_pct: float = 0.3
+    """Size of a step assumed before the first one, % of ATM-weighted open interest."""
+    warm_up_steps: int = 8
+    """Steps of the day before which no regime begins: until then the usual size is a guess."""
     min_step: float = 60.0
     """Seconds that at least pass between two steps; legs that change meanwhile belong to the next one."""
     reset_gap: float = 1800.0
@@ -74,6 +84,8 @@ class ActivitySettings:
     """Least volume, contracts."""
     min_premium: float = 1.0
     """Least price, ₹."""
+    min_rise_pct: float = 2.0
+    """Least rise of the leg's open interest over the last step for the event to count, % of what it held."""
     near_strikes: int = 3
     """Strikes from ATM within which an event is near the money."""
     iv_dead_band: float = 0.0005

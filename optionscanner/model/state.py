@@ -13,7 +13,7 @@ import numpy as np
 
 from optionscanner.model.contracts import Bools, Floats, Layout, moved
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 """Raised with every change of the names below or of their meaning; state of another version is not resumed."""
 
 SEGMENT_STATE: Mapping[str, str] = {
@@ -26,6 +26,7 @@ SEGMENT_STATE: Mapping[str, str] = {
     "ewma_atm": "exponential mean of ATM-weighted flow, units per observation",
     "ewma_delta": "exponential mean of delta-weighted flow, units per observation",
     "flow_pct": "ewma_atm over ATM-weighted open interest at the last step, %",
+    "flow_noise_pct": "usual size of a step's ATM-weighted flow, % of ATM-weighted open interest",
     "regime": "confirmed regime: 1 bullish, -1 bearish, 0 neutral",
     "regime_since": "when it was confirmed, seconds since 1970 UTC",
     "candidate": "regime seen once and waiting for its confirmation",

@@ -53,7 +53,7 @@ class NameEngine:
         self.first = self.base = self.flows = None
         self.means, self.memory = None, {"steps": 0, "regime": 0, "candidate": None, "directed": 0, "flips": 0}
         self.memory |= {"unforgiven": 0, "at": None, "since": NAN, "armed": True, "alerted": -math.inf, "told": 0}
-        self.opening = {}
+        self.opening, self.usual, self.own_pct, self.large = {}, settings.flow.usual_flow_pct, NAN, False
 
     def run(self, frame, single):
         """Readings by table; events as a frame."""
@@ -146,7 +146,9 @@ class NameEngine:
             alpha = 1 - 2 ** (-(now - memory["at"]) / rules.half_life)
             self.means = flows if self.means is None else self.means + alpha * (flows - self.means)
             held = (weight * (frame["call_open_interest"] + frame["put_open_interest"])).sum()
-            self.flow_pct = 100 * self.means["atm"] / held
+            self.flow_pct, self.own_pct = 100 * self.means["atm"] / held, 100 * flows["atm"] / held
+            self.large = abs(self.own_pct) > rules.least_flow_noise * self.usual
+            self.next_usual = self._usual(now - memory["at"])
             self.flows, self.change, self.base = flows, change, frame[names]
             self._regime(now)
         if self.means is None:
@@ -167,11 +169,22 @@ class NameEngine:
             "stepped_at": memory["at"],
         }
 
+    def _usual(self, elapsed):
+        rules, before = self.settings.flow, self.usual
+        weight = max(1 - 2 ** (-elapsed / rules.noise_half_life), 1 / (self.memory["steps"] + 4))
+        return before + weight * (min(abs(self.own_pct), 6 * before) - before)
+
     def _sign(self):
-        return int(np.sign(self.flow_pct)) if abs(self.flow_pct) > self.settings.flow.dead_band_pct else 0
+        rules, memory = self.settings.flow, self.memory
+        if abs(self.flow_pct) <= max(rules.dead_band_pct, rules.dead_band_noise * self.usual):
+            return 0
+        sign = int(np.sign(self.flow_pct))
+        large = self.large and np.sign(self.own_pct) == sign and memory["steps"] >= rules.warm_up_steps
+        return sign if sign == memory["regime"] or large else 0
 
     def _regime(self, now):
         memory, sign = self.memory, self._sign()
+        regime = memory["regime"]
         flip = False
         against = bool(sign) and sign == -memory["directed"]
         if sign == memory["candidate"] and sign != memory["regime"]:
@@ -179,6 +192,8 @@ class NameEngine:
             memory |= {"regime": sign, "since": now, "directed": sign or memory["directed"]}
         memory["flips"] += flip
         memory["unforgiven"] = max(memory["unforgiven"] + (1 if flip else 0 if against else -1), 0)
+        if sign in (0, regime):
+            self.usual = self.next_usual
         memory |= {"candidate": sign, "steps": memory["steps"] + 1, "at": now}
 
     def _activity(self, frame, single):
@@ -209,8 +224,10 @@ class NameEngine:
         events["direction"] = way.map({1: "BULLISH", -1: "BEARISH", 0: ""})
         regime = self.memory["regime"] if self.means is not None else 0
         near = events["offset"].abs() <= rules.near_strikes
+        held = events["open_interest"] - events["flow"]
+        rose = (events["flow"] > 0) & (events["flow"] > rules.min_rise_pct / 100 * held)
         events["reason"] = np.select(
-            [~(events["flow"] > 0), way == 0, pd.Series(regime == 0, events.index), way != regime, near],
+            [~rose, way == 0, pd.Series(regime == 0, events.index), way != regime, near],
             [
                 "ignored: OI not rising",
                 "ignored: direction unknown",

@@ -13,17 +13,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from optionscanner.adapters.simulated.paths import GRID, SLOW_GRID, Paths, reverting, stream
+from optionscanner.adapters.simulated.books import Lots, booked
+from optionscanner.adapters.simulated.paths import Paths, reverting
+from optionscanner.adapters.simulated.scenes import plant_positions, published_after
+from optionscanner.adapters.simulated.streams import GRID, SLOW_GRID, stream
 from optionscanner.adapters.simulated.universe import SESSION_DATE, Name, listed_expiries
 from optionscanner.model.contracts import Floats, Ints, Layout
 
-Lots = npt.NDArray[np.int32]
 Points = npt.NDArray[np.int16]
 
 # Share of a chain's open interest that changes hands between writers and buyers in three minutes of a usual hour;
 # gives changes like those of Indian stock options: some 0.2 % in a step, 5 % over a day.
-_STEP_SHARE = 0.0028
-_GROWTH = 0.12
+_STEP_SHARE = 0.0045
+_GROWTH = 0.3
+_CROWD, _BLOCKS, _BLOCK_SHARE, _MOVED = 0.25, 1.2, 0.3, 0.6
 _OPENING_SHARE = 0.004
 _FUTURE_SHARE = 0.35
 
@@ -74,15 +77,14 @@ def make_interest(seed: int, names: Sequence[Name], layout: Layout, paths: Paths
     points = len(paths.pressure)
     interest = np.zeros((points, layout.rows, 2), dtype=np.int32)
     volume = np.zeros((points, layout.rows, 2))
-    published_after = np.zeros(len(names), dtype=np.int64)
+    delays = np.array([published_after(seed, name.symbol) for name in names], dtype=np.int64)
     future_interest = np.zeros((points, len(layout.future_expiry)), dtype=np.int32)
     future_volume = np.zeros(len(layout.future_expiry))
     stock_volume = np.full(len(names), np.nan)
 
     for u, name in enumerate(names):
         own = stream(seed, f"interest {name.symbol}")
-        published_after[u] = own.integers(0, SLOW_GRID)
-        appetite = float(np.exp(own.normal(-0.1, 0.45)))
+        appetite = float(np.exp(own.normal(-0.1, 0.6)))
         shares = {expiry.day.toordinal(): expiry.share for expiry in listed_expiries(name)}
         total = sum(shares.values())
         for s in np.flatnonzero(layout.segment_underlying == u):
@@ -98,9 +100,19 @@ def make_interest(seed: int, names: Sequence[Name], layout: Layout, paths: Paths
                 lots=name.open_interest_lots * shares[expiry] / total,
                 turnover=_turnover(name, appetite, expiry - int(min(shares))),
             )
-            interest[:, rows], volume[:, rows] = _chain(
-                own, ladder, pressure=paths.pressure[:, u], pace=paths.pace[:, u]
-            )
+            steps, trades = _chain(own, ladder, pressure=paths.pressure[:, u], pace=paths.pace[:, u])
+            plan = paths.plans.get(name.symbol)
+            if plan is not None and expiry == min(shares):
+                plant_positions(
+                    plan,
+                    steps,
+                    trades,
+                    strikes=ladder.strikes,
+                    strike_step=ladder.step,
+                    spot=ladder.spot,
+                    level=name.spot,
+                )
+            interest[:, rows], volume[:, rows] = booked(steps, trades)
         for f in np.flatnonzero(layout.future_underlying == u):
             lots = name.open_interest_lots * shares[int(layout.future_expiry[f])] / total * _FUTURE_SHARE
             future_interest[:, f] = _future_interest(own, lots, paths.pressure[:, u])
@@ -109,7 +121,7 @@ def make_interest(seed: int, names: Sequence[Name], layout: Layout, paths: Paths
             stock_volume[u] = name.open_interest_lots * name.lot_size * own.uniform(0.05, 0.3)
 
     return Interest(
-        published_after=published_after,
+        published_after=delays,
         open_interest=interest,
         changed=_last_change(interest),
         volume=volume,
@@ -146,8 +158,8 @@ def _turnover(name: Name, appetite: float, days_after_front: int) -> float:
     return nearest * appetite * float(np.exp(-days_after_front / 12.0)) + 0.1
 
 
-def _chain(own: np.random.Generator, chain: _Ladder, *, pressure: Floats, pace: Floats) -> tuple[Lots, Floats]:
-    """(K, n, 2) open interest and cumulative volume of one chain [lots]."""
+def _chain(own: np.random.Generator, chain: _Ladder, *, pressure: Floats, pace: Floats) -> tuple[Floats, Floats]:
+    """Opening interest and its steps (K, n, 2), and trades (K, n, 2), both per point and in lots."""
     count, points = len(chain.strikes), len(pace)
     side = np.array([1.0, -1.0])
     # Distance from the money in widths, growing out of the money for calls and puts alike.
@@ -155,35 +167,38 @@ def _chain(own: np.random.Generator, chain: _Ladder, *, pressure: Floats, pace: 
     spot = chain.spot[:, None, None]
     out = (chain.strikes[:, None] - spot) / chain.width * side
 
-    previous = np.exp(-0.5 * ((at_close - 0.6) / 0.7) ** 2) * np.exp(own.normal(0.0, 0.5, (count, 2))) + 0.004
+    # Most interest stands a little out of the money; strikes at the money hold more than a bell would give them.
+    previous = np.exp(-0.5 * ((at_close - 0.45) / 0.7) ** 2) + 1.2 * np.exp(-0.5 * (at_close / 0.16) ** 2)
+    previous = previous * np.exp(own.normal(0.0, 0.5, (count, 2))) + 0.008
     previous *= _round_number(chain.strikes, chain.step)[:, None]
     put_call_ratio = np.exp(own.normal(-0.12, 0.22))
     sides = np.array([1.0, put_call_ratio]) / (1.0 + put_call_ratio)
     opening = np.rint(previous / previous.sum(axis=0) * sides * chain.lots)
 
-    active = np.exp(-0.5 * ((out - 0.25) / 0.4) ** 2) + 0.0005
-    # Which strikes are in favour today.
-    active *= np.exp(own.normal(0.0, 0.6, (count, 2))) * _round_number(chain.strikes, chain.step)[:, None] ** 0.5
+    # Which strikes are in favour today; a strike that holds much also trades much.
+    active = np.exp(-0.5 * ((out - 0.2) / 0.4) ** 2) + 0.0005
+    active *= np.exp(own.normal(0.0, 0.6, (count, 2))) * (opening / opening.sum(axis=0)) ** 0.7
     active /= active.sum(axis=1, keepdims=True)
 
     busy = np.diff(pace) * (points - 1)
-    # Who trades at the money and who trades farther out are not always of one mind.
-    tilt = 0.3 * reverting(own.standard_normal(points - 1), persistence=0.92)[:, None]
-    near = 2.0 * np.exp(-0.5 * (out[1:, :, 0] / 0.2) ** 2) - 1.0
-    crowd = pressure[1:, None] + 0.25 * own.standard_normal((points - 1, 1)) + tilt * near
-    growth = _GROWTH * np.linspace(1.5, -0.5, points - 1)
+    # A name's own liveliness, and spells in which everything happens at once: the tails of recorded flows.
+    liveliness = np.exp(own.normal(-0.25, 0.55))
+    spells = np.exp(0.75 * reverting(own.standard_normal(points - 1), persistence=0.8) - 0.28)
+    lively = liveliness * spells[:, None, None]
+    crowd = pressure[1:, None] + _CROWD * own.standard_t(3.0, (points - 1, 1))
+    growth = _GROWTH * (np.exp(own.normal(0.0, 0.9)) - 0.5) * np.linspace(1.5, -0.5, points - 1)
     written = growth[:, None, None] - side * crowd[:, :, None]
-    noise = own.standard_normal((points - 1, count, 2), dtype=np.float32)
-    scale = chain.lots * _STEP_SHARE * np.sqrt(busy)[:, None, None] * active[1:]
-    moves = scale * (written + 0.6 * noise)
-    steps = np.concatenate([opening[None], moves])
-    interest = np.rint(np.maximum(np.cumsum(steps, axis=0), 0.0))
+    # Single legs move in blocks: many steps bring nothing to a leg, a few bring much.
+    blocks = own.standard_t(3.0, (points - 1, count, 2)) * (own.random((points - 1, count, 2)) < _BLOCK_SHARE)
+    scale = chain.lots * _STEP_SHARE * np.sqrt(busy)[:, None, None] * active[1:] * lively
+    moves = scale * (written + _BLOCKS * blocks)
+    moves[own.random((points - 1, count, 2)) > _MOVED] = 0.0
 
     trades = chain.turnover * chain.lots * 0.5 * np.diff(pace)[:, None, None] * active[1:]
-    trades *= np.exp(0.5 * own.standard_normal((points - 1, count, 2), dtype=np.float32) - 0.125)
-    trades += np.abs(np.diff(interest, axis=0))
+    trades *= np.exp(1.2 * own.standard_normal((points - 1, count, 2), dtype=np.float32) - 0.72)
+    trades *= spells[:, None, None] ** 0.5
     first = chain.turnover * chain.lots * 0.5 * _OPENING_SHARE * active[:1]
-    return interest.astype(np.int32), np.cumsum(np.concatenate([first, trades]), axis=0)
+    return np.concatenate([opening[None], moves]), np.concatenate([first, trades])
 
 
 def _round_number(strikes: Floats, step: float) -> Floats:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from optionscanner.adapters.simulated.interest import Interest, make_interest
-from optionscanner.adapters.simulated.paths import GRID, SLOW_GRID, Paths, make_paths, stream
+from optionscanner.adapters.simulated.paths import Paths, make_paths
 from optionscanner.adapters.simulated.quotes import Surface, atm_variance, fair_values, hashed, two_sided
+from optionscanner.adapters.simulated.scenes import Scene, plan_scenes, written_key
+from optionscanner.adapters.simulated.streams import GRID, SLOW_GRID, stream
 from optionscanner.adapters.simulated.universe import (
     Name,
     chosen_names,
@@ -50,6 +53,8 @@ class SimulatedMarket:
         Seconds between observations of the whole market, a multiple of 5.
     symbols
         Only these names; the whole universe by default. A name is the same in any company.
+    strength
+        Size of the planted scenes, 1 as in `scenes.py`; 0 plants none.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class SimulatedMarket:
         step: int = 30,
         symbols: Sequence[str] | None = None,
         border: BorderSettings | None = None,
+        strength: float = 1.0,
     ) -> None:
         if step <= 0 or step % GRID:
             raise ValueError(f"step must be a positive multiple of {GRID} seconds, was {step}")
@@ -71,9 +77,10 @@ class SimulatedMarket:
         self._names = chosen_names(symbols)
         self._layout = simulated_layout(self._names, own_calendar)
         self._opens = session.opens.timestamp()
-        duration = round(session.closes.timestamp() - self._opens)
+        self._duration = duration = round(session.closes.timestamp() - self._opens)
         self._seconds = np.arange(0, duration + 1, step)
-        self._paths: Paths = make_paths(seed, self._names, duration=duration)
+        plans = plan_scenes(seed, self._names, strength)
+        self._paths: Paths = make_paths(seed, self._names, duration=duration, plans=plans)
         self._interest: Interest = make_interest(seed, self._names, self._layout, self._paths)
         self._surface = _surface(seed, self._names)
         self._columns = _Columns(self._names, self._layout)
@@ -109,6 +116,16 @@ class SimulatedMarket:
     def total_observations(self) -> int:
         """How many (underlying, expiry, instant) observations the day holds."""
         return self._layout.segments * len(self._seconds)
+
+    def answer_key(self) -> tuple[Scene, ...]:
+        """The scenes that are planted into the day, by their beginning, then by name of the underlying."""
+        duration = self._duration
+        made = [plan.scene(self._opens, duration) for plan in self._paths.plans.values()]
+        return tuple(sorted(made, key=lambda scene: (scene.begins, scene.underlying)))
+
+    def write_answer_key(self, path: Path) -> None:
+        """Write the answer key as CSV (see `scenes.written_key`); an existing file is replaced. Raises OSError."""
+        path.write_text(written_key(self.answer_key()), encoding="utf-8")
 
     def observation(self, second: int) -> Observation:
         """The whole market as seen `second` seconds after the open, a multiple of 5; a pure function of the seed."""
@@ -328,8 +345,8 @@ def _surface(seed: int, names: Sequence[Name]) -> Surface:
     for name in names:
         own = stream(seed, f"smile {name.symbol}")
         index = name.kind == "INDEX"
-        skew.append(own.uniform(-0.55, -0.40) if index else own.uniform(-0.30, -0.05))
-        curvature.append(own.uniform(0.75, 0.95) if index else own.uniform(0.55, 0.85))
+        skew.append(own.uniform(-0.55, -0.40) if index else own.uniform(-0.19, -0.01))
+        curvature.append(own.uniform(0.75, 0.95) if index else own.uniform(0.60, 0.85))
         carry.append(own.uniform(0.055, 0.065) if index else own.uniform(0.045, 0.07))
     return Surface(
         base_volatility=np.array([name.annual_volatility * 1.04 for name in names]),
