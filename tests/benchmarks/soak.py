@@ -37,13 +37,14 @@ def milliseconds(question: Callable[[], object]) -> float:
 
 
 def questions(history: Path) -> tuple[float, float, float]:
-    """Median ms: NIFTY's nearest chain as of 12:00, its quotes from 11:00 to 12:00, its day of flow readings."""
+    """Median ms, of the newest session: NIFTY's nearest chain as of 12:00, its quotes from 11:00 to 12:00, its day of flow readings."""
     noon = simulated_session().opens.timestamp() + 9_900.0
     with HistoryReader(history) as reader:
+        newest = reader.last_session()
         expiry = date.fromisoformat(str(reader.reading("flow", underlying="NIFTY")["expiry"].min())[:10])
         return (
             milliseconds(lambda: reader.chain(noon, "NIFTY", expiry)),
-            milliseconds(lambda: reader.quotes("NIFTY", noon - 3_600.0, noon)),
+            milliseconds(lambda: reader.quotes("NIFTY", noon - 3_600.0, noon, session=newest)),
             milliseconds(lambda: reader.reading("flow", underlying="NIFTY")),
         )
 
