@@ -37,7 +37,7 @@ def milliseconds(question: Callable[[], object]) -> float:
 
 
 def questions(history: Path) -> tuple[float, float, float]:
-    """Median ms, of the newest session: NIFTY's nearest chain as of 12:00, its quotes from 11:00 to 12:00, its day of flow readings."""
+    """Median ms, of the newest session: NIFTY's nearest chain at 12:00, its quotes of the hour before, its day of flow."""
     noon = simulated_session().opens.timestamp() + 9_900.0
     with HistoryReader(history) as reader:
         newest = reader.last_session()
