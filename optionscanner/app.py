@@ -186,7 +186,7 @@ def _source(config: Config, options: cli.Options, calendar: TradingCalendar, sto
         _tell_unknown(config, recorded.instruments["underlying"].unique().to_pylist())
         market: Market = RecordedMarket(narrowed(recorded, config.underlyings.takes), clock, calendar, border=border)
         described = recorded.manifest
-        name = described.source or recorded.folder.name
+        name = f"{described.source or recorded.folder.name}, content {described.digest}"
         return Source(market, Mode.REPLAY, name, None, clock, described.exchange_stamps)
     session = simulated_session()
     seed = config.simulated.seed if options.seed is None else options.seed

@@ -96,6 +96,17 @@ def test_the_order_of_the_rows_does_not_matter(order: list[int], tmp_path_factor
     shutil.rmtree(place)
 
 
+def test_the_digest_is_of_the_content(folder: Path, tmp_path: Path) -> None:
+    """The same tables again have the same digest; one other quote has another, and makes another session."""
+    first = read_day(folder).manifest.digest
+    write_day(tmp_path / "again", tables(), manifest(source="told otherwise"))
+    assert read_day(tmp_path / "again").manifest.digest == first
+    dearer = {**tables(), "underlyings": spots([("09:20:00", "ACME", 1001.25)])}
+    write_day(tmp_path / "other", dearer, manifest())
+    assert read_day(tmp_path / "other").manifest.digest != first
+    assert len(first) == 8
+
+
 def test_a_day_is_replaced_by_a_new_one(folder: Path) -> None:
     """Writing to an existing recorded day replaces all of it."""
     write_day(folder, tables() | {"options": options(ROWS[:2])}, manifest(source="second"))

@@ -5,6 +5,7 @@ Main entries: `Manifest.to_json`, `parse_manifest`. Reading checks every field, 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -82,6 +83,12 @@ class Manifest:
     open; each counts as listed from its first quote."""
     tables: Mapping[str, TableFacts] = field(default_factory=dict)
     """Table name -> its facts; filled in by `format.write_day`."""
+
+    @property
+    def digest(self) -> str:
+        """Eight hex digits that stand for the tables' content: a day imported afresh is another session."""
+        whole = "".join(f"{name}{facts.sha256}" for name, facts in sorted(self.tables.items()))
+        return hashlib.sha256(whole.encode()).hexdigest()[:8]
 
     def to_json(self) -> str:
         """The manifest as text, readable by people, ending in a newline."""
