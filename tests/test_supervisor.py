@@ -51,6 +51,7 @@ def market_of(place: Place) -> dict[str, list[tuple[object, ...]]]:
     return {table: rows for table, rows in place.contents().items() if table != "workbook_archive"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "word"), [("wait", "wait"), ("busy", "write")])
 def test_a_hung_cycle_is_ended_with_its_stacks_and_the_session_goes_on(
     how: str, word: str, recording: Path, tmp_path: Path
@@ -75,6 +76,7 @@ def test_a_hung_cycle_is_ended_with_its_stacks_and_the_session_goes_on(
     assert torn.whole()
 
 
+@pytest.mark.slow
 def test_a_cycle_that_hangs_every_time_is_given_up_after_the_third(recording: Path, tmp_path: Path) -> None:
     place = place_with_limit(tmp_path / "place")
     with hanging("always", place.replay(recording, *PACE)) as process:

@@ -37,7 +37,7 @@ def milliseconds(question: Callable[[], object]) -> float:
 
 
 def questions(history: Path) -> tuple[float, float, float]:
-    """Median ms, of the newest session: NIFTY's nearest chain at 12:00, its quotes of the hour before, its day of flow."""
+    """Median ms, of the newest session: NIFTY's nearest chain at 12:00, its quotes of an hour, its day of flow."""
     noon = simulated_session().opens.timestamp() + 9_900.0
     with HistoryReader(history) as reader:
         newest = reader.last_session()
