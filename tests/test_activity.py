@@ -289,7 +289,7 @@ def test_an_event_counts_or_says_why_not(given_, reason):
 
 @pytest.mark.parametrize(
     ("rise", "least", "counts"),
-    [(60.0, 2.0, False), (61.0, 2.0, True), (1.0, 0.0, True), (0.0, 0.0, False), (500.0, 25.0, False)],
+    [(90.0, 3.0, False), (91.0, 3.0, True), (1.0, 0.0, True), (0.0, 0.0, False), (500.0, 25.0, False)],
 )
 def test_open_interest_must_rise_by_a_share_of_what_was_held(rise, least, counts):
     """3,000 held before the step; at the edge it does not count."""

@@ -55,7 +55,7 @@ class FlowSettings:
     """Strikes over which the ATM weight falls by a factor e."""
     dead_band_pct: float = 0.1
     """flow_pct within +/- this is neutral for every chain, %."""
-    dead_band_noise: float = 0.6
+    dead_band_noise: float = 0.8
     """flow_pct within +/- this many times the chain's usual step is neutral."""
     least_flow_noise: float = 8.0
     """Times the usual step that each of the two steps which make a regime must exceed by itself."""
@@ -84,7 +84,7 @@ class ActivitySettings:
     """Least volume, contracts."""
     min_premium: float = 1.0
     """Least price, ₹."""
-    min_rise_pct: float = 2.0
+    min_rise_pct: float = 3.0
     """Least rise of the leg's open interest over the last step for the event to count, % of what it held."""
     near_strikes: int = 3
     """Strikes from ATM within which an event is near the money."""

@@ -23,6 +23,7 @@ from optionscanner.adapters.simulated.universe import (
     simulated_layout,
     simulated_session,
 )
+from optionscanner.adapters.simulated.year import DailyHistory, daily_history
 from optionscanner.model.calendar import TradingCalendar, years_to_expiry
 from optionscanner.model.chains import Chains
 from optionscanner.model.context import DayContext
@@ -71,7 +72,7 @@ class SimulatedMarket:
         if step <= 0 or step % GRID:
             raise ValueError(f"step must be a positive multiple of {GRID} seconds, was {step}")
         session = simulated_session()
-        own_calendar = calendar.with_session(session)
+        self._calendar = own_calendar = calendar.with_session(session)
         self._seed = seed
         self._clock = clock
         self._names = chosen_names(symbols)
@@ -126,6 +127,15 @@ class SimulatedMarket:
     def write_answer_key(self, path: Path) -> None:
         """Write the answer key as CSV (see `scenes.written_key`); an existing file is replaced. Raises OSError."""
         path.write_text(written_key(self.answer_key()), encoding="utf-8")
+
+    def daily_history(self) -> DailyHistory:
+        """The 252 sessions before this one: closes, closing open interest and volatility of every name.
+
+        Made anew by each call, from the seed alone; its last row is what the day opens from.
+        """
+        held = np.zeros((len(self._names), 2))
+        np.add.at(held, self._columns.row_name, self._interest.open_interest[0] * self._columns.row_lot[:, None])
+        return daily_history(self._seed, self._names, self._calendar, open_interest=held)
 
     def observation(self, second: int) -> Observation:
         """The whole market as seen `second` seconds after the open, a multiple of 5; a pure function of the seed."""
@@ -345,7 +355,7 @@ def _surface(seed: int, names: Sequence[Name]) -> Surface:
     for name in names:
         own = stream(seed, f"smile {name.symbol}")
         index = name.kind == "INDEX"
-        skew.append(own.uniform(-0.55, -0.40) if index else own.uniform(-0.19, -0.01))
+        skew.append(own.uniform(-0.33, -0.20) if index else own.uniform(-0.19, -0.01))
         curvature.append(own.uniform(0.75, 0.95) if index else own.uniform(0.60, 0.85))
         carry.append(own.uniform(0.055, 0.065) if index else own.uniform(0.045, 0.07))
     return Surface(
