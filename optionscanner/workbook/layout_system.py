@@ -6,7 +6,7 @@ from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Column, Named, NamedCell, Sheet, Table, Text, band, side_by_side, spacer
 from optionscanner.workbook.layout_index import INDICES
 
-HEALTH_ROWS = 20
+HEALTH_ROWS = 22
 GROUP_ROWS = 3
 WORST_ROWS = 10
 EVENT_ROWS = 60
@@ -70,7 +70,7 @@ SYSTEM_HEALTH = Sheet(
         Table("health", 5, 1, _HEALTH, HEALTH_ROWS),
         Table("completeness", 5, _RIGHT, _GROUPS, GROUP_ROWS),
         Table("worst_names", 11, _RIGHT, _WORST, WORST_ROWS),
-        Table("events", 28, 1, _EVENTS, EVENT_ROWS),
+        Table("events", 30, 1, _EVENTS, EVENT_ROWS),
     ),
     cells=(band("SYSTEM_HEALTH", _HEALTH_WIDTHS),),
     freeze=(3, 0),
