@@ -47,9 +47,22 @@ def main(arguments):
     return environment.launch(root=root, command=[script] + arguments, start=start, supervised=True)
 
 
+def let_go_of_output():
+    """A reader that is gone must not turn a good end into a complaint of the interpreter's."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 if __name__ == "__main__":
     require_python()
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         end_before_the_start(signal.SIGINT, None)
+    finally:
+        let_go_of_output()

@@ -52,6 +52,7 @@ def main(argv: list[str]) -> int:
     """Run the program with these command-line arguments; returns the exit code."""
     options = cli.parse(argv)
     interrupt_on_signals()
+    run_errand = None
     try:
         run_errand = errand(options)
         if run_errand is not None:
@@ -71,6 +72,9 @@ def main(argv: list[str]) -> int:
             "environment variable PYTHONUTF8=1, or choose another name"
         )
     except KeyboardInterrupt:
+        if run_errand is None:
+            console.warn("Stopped before anything was begun.")
+            return 0
         console.warn("stopped before it was done; what was reported as done is whole, of the rest nothing was written")
     return 1
 
