@@ -129,7 +129,7 @@ class Cycle:
         seen, left_out = chains, self._names_left_out(chains.as_of)
         chains = seen.without(left_out) if left_out else seen
         state = self.state.reindexed(chains.layout) if self.state is not None else State.fresh(chains.layout)
-        pricing = self._priced(chains, failures, timings)
+        pricing = self._priced(chains, state, failures, timings)
         inputs = Inputs(chains, pricing, state, {}, self.settings)
         deadline = self.elapsed() + self.limit
         for engine in self.engines:
@@ -156,7 +156,9 @@ class Cycle:
             **self.labels,  # type: ignore[arg-type]
         )
 
-    def _priced(self, chains: Chains, failures: list[Failure], timings: dict[str, float]) -> Pricing:
+    def _priced(
+        self, chains: Chains, state: State, failures: list[Failure], timings: dict[str, float]
+    ) -> Pricing:
         previous = self._pricing
         if previous is not None and self.state is not None and self.state.layout is not chains.layout:
             previous = None
@@ -166,10 +168,10 @@ class Cycle:
             kept = previous if x.chains.layout is chains.layout else None
             return x.state, price_market(x.chains, settings, kept)
 
-        blank = Pricing.blank(chains.layout, settings.rate)
-        inputs = Inputs(chains, blank, State.fresh(chains.layout), {}, self.settings)
+        known = Pricing.blank(chains.layout, settings.rate) if previous is None else previous
+        inputs = Inputs(chains, known, state, {}, self.settings)
         outcome = self._attempted(Engine("pricing", (), priced), inputs, failures, timings)  # type: ignore[arg-type]
-        return outcome[1] if outcome else blank
+        return outcome[1] if outcome else Pricing.blank(chains.layout, settings.rate)
 
     def _with(
         self, engine: Engine, inputs: Inputs, failures: list[Failure], timings: dict[str, float]
@@ -203,8 +205,9 @@ class Cycle:
     def _culprits(self, engine: Engine, inputs: Inputs) -> dict[str, Exception]:
         """Underlyings on which the engine fails when each is alone."""
         found = {}
-        for name in inputs.chains.layout.names:
-            if inputs.chains.layout.underlying_front[inputs.chains.layout.names.index(name)] < 0:
+        layout = inputs.chains.layout
+        for name, front in zip(layout.names, layout.underlying_front, strict=True):
+            if front < 0:
                 continue
             outcome = self._tried(engine, inputs.sliced(name))
             if isinstance(outcome, Exception):
