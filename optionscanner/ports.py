@@ -103,8 +103,18 @@ class Recorder(Protocol):
 class WorkbookHost(Protocol):
     """Shows frames in a workbook; never raises for what a user can do to a file."""
 
+    paused: bool
+    """Set by the engine: while it is true only CONTROL and the state of the front are written."""
+
+    @property
+    def filtered(self) -> frozenset[str]:
+        """Tables in which the user filters or sorts: their rows must keep their order."""
+
     def write(self, frame: Frame) -> WriteResult:
-        """Write the newest frame; say what happened."""
+        """Take the newest frame and say what became of the newest one that is done; an earlier one may be dropped."""
+
+    def settle(self, seconds: float) -> WriteResult | None:
+        """Wait at most so long until the newest frame is done; None where it is not, or none was given."""
 
     def close(self) -> None:
         """Let go of the workbook."""

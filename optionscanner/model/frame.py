@@ -56,3 +56,14 @@ class WriteResult:
     blocks: int
     missing: tuple[str, ...] = ()
     """Blocks that the workbook no longer has."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlReading:
+    """What the user's input cells held when the host last read them."""
+
+    values: Mapping[str, Cell | tuple[Cell, ...]]
+    """Defined name -> the cell's value, or the values of a column of cells from top to bottom; a name that the
+    workbook no longer has is absent."""
+    at: float
+    """Seconds since 1970 UTC by the machine's clock."""

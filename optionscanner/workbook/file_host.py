@@ -72,21 +72,20 @@ class FileHost:
         self.path = Path(os.path.realpath(path))
         self._layout = tuple(layout)
         self._template = template
+        self.paused = False
         self._book: _Book | None = None
+        self._newest: WriteResult | None = None
         self._wrote_before = False
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="workbook")
 
     def write(self, frame: Frame) -> WriteResult:
         """Put the frame's values into the file; what a user can do to a file comes back as a sentence."""
-        started = perf_counter()
-        try:
-            note, cells, count = self._write(frame)
-        except WorkbookBusy as busy:
-            return WriteResult("skipped", str(busy), _since(started), 0, 0, self._missing)
-        except WorkbookError as error:
-            self._book = None
-            return WriteResult("failed", str(error), _since(started), 0, 0)
-        return WriteResult("written", note, _since(started), cells, count, self._missing)
+        self._newest = self._result(frame)
+        return self._newest
+
+    def settle(self, seconds: float) -> WriteResult | None:
+        """What became of the newest frame; a file host has nothing to wait for."""
+        return self._newest
 
     def close(self) -> None:
         """Let go of the workbook; nothing is pending in a file host."""
@@ -97,6 +96,17 @@ class FileHost:
     def filtered(self) -> frozenset[str]:
         """Tables on sheets where the user filters or sorts: their rows must keep their order."""
         return self._book.binding.filtered() if self._book is not None else frozenset()
+
+    def _result(self, frame: Frame) -> WriteResult:
+        started = perf_counter()
+        try:
+            note, cells, count = self._write(frame)
+        except WorkbookBusy as busy:
+            return WriteResult("skipped", str(busy), _since(started), 0, 0, self._missing)
+        except WorkbookError as error:
+            self._book = None
+            return WriteResult("failed", str(error), _since(started), 0, 0)
+        return WriteResult("written", note, _since(started), cells, count, self._missing)
 
     @property
     def _missing(self) -> tuple[str, ...]:

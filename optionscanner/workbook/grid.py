@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from optionscanner.model.frame import Cell
 from optionscanner.workbook.formats import Kind
 
 GAP = 2.0
@@ -140,6 +141,28 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """A cell that the user types into, or a column of them: hosts read it and no frame writes it."""
+
+    name: str
+    """Defined name, over all `height` cells."""
+    row: int
+    """First one."""
+    column: int
+    kind: Kind
+    default: Cell = None
+    """What the template holds."""
+    height: int = 1
+    choices: tuple[str, ...] = ()
+    """Words of its drop-down list; () for none."""
+    least: float | None = None
+    most: float | None = None
+    """Limits that the cell's validation holds a number to."""
+    hint: str = ""
+    """What the spreadsheet shows beside the cell while it is selected."""
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """Fixed words that the template writes once."""
 
@@ -162,6 +185,7 @@ class Sheet:
     lines: tuple[Line, ...] = ()
     cells: tuple[Cells, ...] = ()
     named: tuple[Named, ...] = ()
+    inputs: tuple[Input, ...] = ()
     texts: tuple[Text, ...] = ()
     freeze: tuple[int, int] = (3, 0)
     """Rows and columns that stay in sight."""
