@@ -22,6 +22,8 @@ SIMULATED_SPEED = 1.0
 REPLAY_SPEED = 60.0
 """A recorded day takes six minutes and a half."""
 
+FRONTS = ("auto", "excel", "libreoffice", "file")
+
 _LARGEST_SEED = 2**32 - 1
 
 _INTRODUCTION = """\
@@ -84,6 +86,8 @@ class Options:
     until: time | None = None
     """Last minute to process (IST); None to the end."""
     workbook: Path | None = None
+    front: str | None = None
+    """auto, excel, libreoffice or file; None for the configured one."""
     history: Path | None = None
     config: Path | None = None
     seed: int | None = None
@@ -113,6 +117,7 @@ def parse(argv: Sequence[str]) -> Options:
         start=given.start,
         until=given.until,
         workbook=given.workbook,
+        front=given.front,
         history=given.history,
         config=given.config,
         seed=given.seed,
@@ -171,6 +176,11 @@ def _parser() -> _Parser:
     pace.add_argument("--until", metavar="HH:MM", type=_clock, help="end after this time of the session")
     places = parser.add_argument_group("where things are")
     places.add_argument("--workbook", metavar="PATH", type=_workbook, help="the workbook to fill (.xlsx)")
+    places.add_argument(
+        "--front", choices=FRONTS, metavar="PROGRAM",
+        help="who shows the workbook: excel, libreoffice (opened, live), file (nobody; the file is written), or auto, "
+        "the first of these that is there (default)",
+    )  # fmt: skip
     places.add_argument("--history", metavar="PATH", type=_path, help="the database file to keep this session in")
     places.add_argument(
         "--record", metavar="FOLDER", type=_path,

@@ -237,6 +237,9 @@ class Workbook(Section):
     path: Annotated[Path, BeforeValidator(_path), AfterValidator(_workbook_path)] = Field(
         default=Path("workbooks/OptionsDashboard.xlsx"), description="the path of a file whose name ends in .xlsx"
     )
+    front: Literal["auto", "excel", "libreoffice", "file"] = "auto"
+    share_pct: float = Field(default=10.0, ge=1, le=100, description="per cent")
+    save_every_s: float = Field(default=300.0, ge=0, le=86_400, description="seconds")
     units: Literal["LAKH", "CONTRACTS", "UNITS"] = "LAKH"
     strikes: int = Field(default=10, ge=1, le=10, description="strikes")
     summary_stocks: int = Field(default=25, ge=0, le=25, description="stocks")

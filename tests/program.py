@@ -41,7 +41,9 @@ def command(*arguments: object) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    """Without a screen, so that no spreadsheet opens unless a test asks for one."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY")
+    return {**{k: v for k, v in os.environ.items() if k not in screens}, "PYTHONIOENCODING": "utf-8"}
 
 
 def run(*arguments: object, timeout: float = 240.0) -> Ended:
