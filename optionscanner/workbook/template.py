@@ -5,9 +5,10 @@ The same layout gives the same bytes. XlsxWriter writes it once; nothing ever lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import xlsxwriter
@@ -17,6 +18,7 @@ from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import BAND_ROWS, Cells, Sheet, Table
 from optionscanner.workbook.layout import SHEETS, TEMPLATE_VERSION
 from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.macros import add_macros, has_macros, read_macros
 from optionscanner.workbook.rules import write_rules
 from optionscanner.workbook.splice import Position, column_letters
 
@@ -27,12 +29,23 @@ _CREATED = datetime(2026, 1, 1)  # noqa: DTZ001 - XlsxWriter takes naive times
 _TABS = {"ALERT_SUMMARY": looks.BEAR, "STOCKS_GROUPED": looks.BULL, "SYSTEM_HEALTH": looks.MUTED, "NAMES": looks.MUTED}
 
 
-def build_template(layout: Sequence[Sheet] = SHEETS) -> bytes:
-    """Bytes of an .xlsx file with every sheet of the layout, empty of values."""
+def build_template(layout: Sequence[Sheet] = SHEETS, *, macros: Mapping[str, str] | None = None) -> bytes:
+    """Bytes of an .xlsx file with every sheet of the layout, empty of values.
+
+    With `macros`, module name -> VBA source, it is an .xlsm with those and the buttons that run them.
+    """
     buffer = BytesIO()
     builder = _Builder(xlsxwriter.Workbook(buffer, {"in_memory": True}))
-    builder.build(layout)
+    builder.build(layout, macros)
     return buffer.getvalue()
+
+
+def template_for(workbook: Path, macros: Path) -> Callable[[], bytes]:
+    """What makes a workbook of this name; an .xlsm gets the macros of the folder `macros`.
+
+    Called, it raises WorkbookError where their sources are not there.
+    """
+    return (lambda: build_template(macros=read_macros(macros))) if has_macros(workbook) else build_template
 
 
 class _Builder:
@@ -40,7 +53,7 @@ class _Builder:
         self._book = book
         self._formats: dict[tuple[tuple[str, Any], ...], Any] = {}
 
-    def build(self, layout: Sequence[Sheet]) -> None:
+    def build(self, layout: Sequence[Sheet], macros: Mapping[str, str] | None) -> None:
         """Write every sheet and close the file."""
         book = self._book
         book.set_properties({
@@ -56,6 +69,8 @@ class _Builder:
         normal.set_font_size(looks.FONT_SIZE)
         for sheet in layout:
             self._sheet(sheet, book.add_worksheet(sheet.name))
+        if macros is not None:
+            add_macros(book, layout, macros)
         # A file whose formulas have never been computed: both spreadsheets compute them on opening.
         book.set_calc_mode("auto")
         book.close()

@@ -1,0 +1,64 @@
+"""Buttons of the workbook with macros: where they stand and which macro each one runs. Data only.
+
+They float over cells that no block uses. The macros themselves are text in `workbooks/macros/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from optionscanner.workbook.grid import Sheet, pixels
+
+BUTTON_PIXELS = (112, 20)
+"""Width and height: one row high."""
+_GAP = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """One button."""
+
+    caption: str
+    macro: str
+    """Module and procedure, such as Engine.Recalculate."""
+    hint: str
+    """What it does, for people who cannot see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedButton:
+    """A button over a sheet's cells."""
+
+    button: Button
+    sheet: str
+    row: int
+    column: int
+    """Cell of its upper left corner, from 1."""
+    right: int
+    """Pixels from the cell's left edge."""
+
+
+RECALCULATE = Button("Recalculate", "Engine.Recalculate", "Compute everything again now")
+PAUSE = Button("Pause", "Engine.Pause", "Stop writing into this workbook; analytics and history go on")
+GO_ON = Button("Resume", "Engine.GoOn", "Write into this workbook again")
+ARCHIVE = Button("Archive", "Engine.Archive", "Make a dated copy of this workbook's values now")
+JUMP = Button("Jump to symbol", "Jump.JumpToSymbol", "Show the row of the symbol in the selected cell")
+
+BUTTONS = (RECALCULATE, PAUSE, GO_ON, ARCHIVE, JUMP)
+
+
+def placed(layout: Sequence[Sheet]) -> Iterator[PlacedButton]:
+    """The buttons of a layout: down the right of CONTROL, and along the last row of ALERT_SUMMARY's screen."""
+    for sheet in layout:
+        if sheet.name == "CONTROL":
+            for number, button in enumerate(BUTTONS):
+                yield PlacedButton(button, sheet.name, 5 + 2 * number, len(sheet.widths) + 2, 0)
+        if sheet.name == "ALERT_SUMMARY":
+            for number, button in enumerate(BUTTONS):
+                left = number * (BUTTON_PIXELS[0] + _GAP)
+                column = 1
+                while left >= pixels(sheet.widths[column - 1]):
+                    left -= pixels(sheet.widths[column - 1])
+                    column += 1
+                yield PlacedButton(button, sheet.name, sheet.screen[0], column, left)
