@@ -44,6 +44,12 @@ class Front(Protocol):
     def is_open(self, opened: Opened) -> bool:
         """Whether the user still has the workbook open; False after it was closed, whatever the program does."""
 
+    def reopened(self, opened: Opened) -> Opened | None:
+        """The workbook that the user closed, taken up where they have opened it since in the same program, else None.
+
+        Never opens a workbook and never starts a program; cheap enough to be asked every second.
+        """
+
     def disturbed(self, opened: Opened) -> str:
         """Why nothing may be written at this moment (`editing`, `copying`, `dialog`, `busy`), "" when it may."""
 
