@@ -175,7 +175,10 @@ def _parser() -> _Parser:
     pace.add_argument("--from", dest="start", metavar="HH:MM", type=_clock, help="begin at this time of the session")
     pace.add_argument("--until", metavar="HH:MM", type=_clock, help="end after this time of the session")
     places = parser.add_argument_group("where things are")
-    places.add_argument("--workbook", metavar="PATH", type=_workbook, help="the workbook to fill (.xlsx)")
+    places.add_argument(
+        "--workbook", metavar="PATH", type=_workbook,
+        help="the workbook to fill (.xlsx, or .xlsm for one with macro buttons)",
+    )  # fmt: skip
     places.add_argument(
         "--front", choices=FRONTS, metavar="PROGRAM",
         help="who shows the workbook: excel, libreoffice (opened, live), file (nobody; the file is written), or auto, "
@@ -294,8 +297,8 @@ def _path(text: str) -> Path:
 
 def _workbook(text: str) -> Path:
     path = _path(text)
-    if path.suffix.lower() != ".xlsx":
-        raise argparse.ArgumentTypeError(f"must be a file whose name ends in .xlsx, came {text!r}")
+    if path.suffix.lower() not in (".xlsx", ".xlsm"):
+        raise argparse.ArgumentTypeError(f"must be a file whose name ends in .xlsx or .xlsm, came {text!r}")
     return path
 
 

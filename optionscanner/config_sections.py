@@ -34,8 +34,8 @@ def _path(value: object) -> object:
 
 
 def _workbook_path(path: Path) -> Path:
-    if path.suffix.lower() != ".xlsx":
-        raise ValueError("not .xlsx")
+    if path.suffix.lower() not in (".xlsx", ".xlsm"):
+        raise ValueError("not .xlsx or .xlsm")
     return path
 
 
@@ -235,7 +235,8 @@ class Workbook(Section):
     """The file that shows everything."""
 
     path: Annotated[Path, BeforeValidator(_path), AfterValidator(_workbook_path)] = Field(
-        default=Path("workbooks/OptionsDashboard.xlsx"), description="the path of a file whose name ends in .xlsx"
+        default=Path("workbooks/OptionsDashboard.xlsx"),
+        description="the path of a file whose name ends in .xlsx or .xlsm",
     )
     front: Literal["auto", "excel", "libreoffice", "file"] = "auto"
     share_pct: float = Field(default=10.0, ge=1, le=100, description="per cent")

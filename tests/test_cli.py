@@ -100,7 +100,7 @@ def complaint(capsys, *arguments: str) -> str:
         ("--seed 1.5", "--seed: must be a whole number from 0 to 4294967295, came '1.5'"),
         ("--seed -1", "--seed: must be a whole number from 0 to 4294967295, came '-1'"),
         ("--seed 4294967296", "--seed: must be a whole number from 0 to 4294967295, came '4294967296'"),
-        ("--workbook a.xls", "--workbook: must be a file whose name ends in .xlsx, came 'a.xls'"),
+        ("--workbook a.xls", "--workbook: must be a file whose name ends in .xlsx or .xlsm, came 'a.xls'"),
         ("--replay=", "--replay: must be a path, came ''"),
         ("--sped 5", "--sped is not an option, did you mean --speed?"),
         ("--simulate", "--simulate is not an option"),

@@ -242,8 +242,8 @@ def test_the_version_of_settings_names_the_parameters(tmp_path):
             "line 2: workbook.units must be one of LAKH, CONTRACTS, UNITS, came the text 'lakh'.",
         ),
         (
-            "workbook:\n  path: book.xlsm",
-            "line 2: workbook.path must be the path of a file whose name ends in .xlsx, came the text 'book.xlsm'.",
+            "workbook:\n  path: book.xls",
+            "line 2: workbook.path must be the path of a file whose name ends in .xlsx or .xlsm, came the text 'book.xls'.",
         ),
         ("log:\n  folder: 3", "line 2: log.folder must be the path of a folder, came 3."),
         ("log:\n  folder: ''", "line 2: log.folder must be the path of a folder, came the text ''."),

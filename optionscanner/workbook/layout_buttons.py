@@ -49,16 +49,20 @@ BUTTONS = (RECALCULATE, PAUSE, GO_ON, ARCHIVE, JUMP)
 
 
 def placed(layout: Sequence[Sheet]) -> Iterator[PlacedButton]:
-    """The buttons of a layout: down the right of CONTROL, and along the last row of ALERT_SUMMARY's screen."""
+    """The buttons of a layout: over the answers of CONTROL, and along the last row of ALERT_SUMMARY's screen."""
     for sheet in layout:
-        if sheet.name == "CONTROL":
-            for number, button in enumerate(BUTTONS):
-                yield PlacedButton(button, sheet.name, 5 + 2 * number, len(sheet.widths) + 2, 0)
         if sheet.name == "ALERT_SUMMARY":
-            for number, button in enumerate(BUTTONS):
-                left = number * (BUTTON_PIXELS[0] + _GAP)
-                column = 1
-                while left >= pixels(sheet.widths[column - 1]):
-                    left -= pixels(sheet.widths[column - 1])
-                    column += 1
-                yield PlacedButton(button, sheet.name, sheet.screen[0], column, left)
+            yield from _in_a_row(sheet, sheet.screen[0], 0)
+        for text in sheet.texts:
+            if sheet.name == "CONTROL" and text.text == "In force":
+                yield from _in_a_row(sheet, text.row - 1, sum(map(pixels, sheet.widths[: text.column - 1])))
+
+
+def _in_a_row(sheet: Sheet, row: int, start: int) -> Iterator[PlacedButton]:
+    """All buttons side by side, `start` pixels from the sheet's left edge."""
+    for number, button in enumerate(BUTTONS):
+        right, column = start + number * (BUTTON_PIXELS[0] + _GAP), 1
+        while right >= pixels(sheet.widths[column - 1]):
+            right -= pixels(sheet.widths[column - 1])
+            column += 1
+        yield PlacedButton(button, sheet.name, row, column, right)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,13 @@ def build_template(layout: Sequence[Sheet] = SHEETS, *, macros: Mapping[str, str
 def template_for(workbook: Path, macros: Path) -> Callable[[], bytes]:
     """What makes a workbook of this name; an .xlsm gets the macros of the folder `macros`.
 
-    Called, it raises WorkbookError where their sources are not there.
+    Called, it raises WorkbookError where their sources are not there. It can be sent to another process.
     """
-    return (lambda: build_template(macros=read_macros(macros))) if has_macros(workbook) else build_template
+    return partial(_build_with_macros, macros) if has_macros(workbook) else build_template
+
+
+def _build_with_macros(folder: Path) -> bytes:
+    return build_template(macros=read_macros(folder))
 
 
 class _Builder:

@@ -23,6 +23,7 @@ import openpyxl
 
 from optionscanner.errors import WorkbookBusy, WorkbookError
 from optionscanner.workbook.book_xml import BookXml, without_calculation_chain
+from optionscanner.workbook.macros import without_macros
 from optionscanner.workbook.package import read_package, write_package
 from optionscanner.workbook.splice import plain_utf8
 
@@ -53,11 +54,12 @@ class KeptCopy:
 
 
 def values_only(data: bytes) -> ValuesOnly:
-    """The workbook file `data` with each cell's formula replaced by its stored value.
+    """The workbook file `data` with each cell's formula replaced by its stored value, and without macros.
 
     Raises WorkbookError, with the reason as a half-sentence, for anything but an intact workbook.
     """
-    members = read_package(data)
+    whole = read_package(data)
+    members = without_macros(whole)
     book = BookXml.read(members)
     formulas = without_value = 0
     replaced = {}
@@ -68,7 +70,7 @@ def values_only(data: bytes) -> ValuesOnly:
         if found:
             replaced[part] = members[part].replaced(text.encode("utf-8"))
             formulas, without_value = formulas + found, without_value + empty
-    if not replaced:
+    if not replaced and members is whole:
         return ValuesOnly(data, 0, 0)
     # The chain lists the cells with formulas; one that lists others makes a spreadsheet call the file damaged.
     return ValuesOnly(

@@ -1,0 +1,425 @@
+"""The workbook with macros: the packed project equals its sources, and its buttons set CONTROL cells and no others."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import olefile
+import openpyxl
+import pytest
+from lxml import etree
+
+from optionscanner.errors import WorkbookError
+from optionscanner.model.frame import Block, Frame
+from optionscanner.workbook.file_host import FileHost
+from optionscanner.workbook.formats import Kind
+from optionscanner.workbook.grid import Column, Named, NamedCell, Sheet, Table, Text, band, pixels
+from optionscanner.workbook.layout import SHEETS
+from optionscanner.workbook.layout_buttons import BUTTON_PIXELS, BUTTONS, placed
+from optionscanner.workbook.macros import read_macros, without_macros
+from optionscanner.workbook.office import bridge
+from optionscanner.workbook.package import read_package, write_package
+from optionscanner.workbook.template import build_template, template_for
+from optionscanner.workbook.values_copy import keep_copy
+from optionscanner.workbook.vba_project import compressed, obfuscated, vba_project
+from tests.workbook_tools import assert_well_formed, parts
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of names that a library under oletools will drop
+    from oletools.olevba import VBA_Parser, decompress_stream
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*extension is not supported:UserWarning")
+
+SOURCES = Path(__file__).parent.parent / "workbooks" / "macros"
+COMMANDS = {
+    "Engine.Recalculate": "RECALC",
+    "Engine.Pause": "PAUSE",
+    "Engine.GoOn": "RESUME",
+    "Engine.Archive": "ARCHIVE",
+}
+_WIDTHS = (28.0, 18.0, 10.0, 30.0, 18.0, 10.0, 50.0, *(10.0,) * 8)
+CONTROL = Sheet(
+    "CONTROL", "Control", _WIDTHS,
+    tables=(Table("t", 20, 1, (Column("a", 5, "x", Kind.TEXT),), 3),),
+    cells=(band("CONTROL", _WIDTHS),),
+    named=(
+        Named("control_cells", 6, 2, (
+            NamedCell("CONTROL_COMMAND", "", Kind.TEXT, "", "", ""),
+            NamedCell("CONTROL_REQUEST", "", Kind.COUNT, "", "", ""),
+        )),
+    ),
+    texts=(Text(5, 5, "In force", "header"),),
+)  # fmt: skip
+SMALL = (SHEETS[0], next(sheet for sheet in SHEETS if sheet.name == "STOCKS_GROUPED"), CONTROL)
+
+
+def small_book(place: Path) -> Path:
+    place.write_bytes(build_template(SMALL, macros=read_macros(SOURCES)))
+    return place
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("macros") / "Options.xlsm"
+    place.write_bytes(template_for(place, SOURCES)())
+    return place
+
+
+def modules(path: Path) -> dict[str, str]:
+    """Module -> source as another program reads it out of the file."""
+    parser = VBA_Parser(str(path))
+    try:
+        return {Path(name).stem: code.replace("\r\n", "\n") for _, _, name, code in parser.extract_macros()}
+    finally:
+        parser.close()
+
+
+# The packed project
+
+
+def test_the_packed_macros_are_the_sources(book):
+    held = modules(book)
+    texts = {path.stem: path.read_text(encoding="ascii") for path in SOURCES.glob("*.bas")}
+    assert {name: held[name] for name in texts} == texts
+    # All others are documents of the spreadsheet's, without a line of code.
+    documents = {name: code for name, code in held.items() if name not in texts}
+    assert documents.keys() == {"ThisWorkbook", *(f"Sheet{n + 1}" for n in range(len(SHEETS)))}
+    assert all(line.startswith("Attribute ") for code in documents.values() for line in code.splitlines())
+
+
+def test_code_names_of_the_sheets_are_those_of_the_project(book):
+    held = parts(book)
+    names = [re.search(rb'codeName="(\w+)"', held[f"xl/worksheets/sheet{n + 1}.xml"])[1] for n in range(len(SHEETS))]
+    assert names == [b"Sheet%d" % (n + 1) for n in range(len(SHEETS))]
+    assert re.search(rb'codeName="(\w+)"', held["xl/workbook.xml"])[1] == b"ThisWorkbook"
+
+
+def test_the_same_sources_give_the_same_bytes(book):
+    assert template_for(book, SOURCES)() == book.read_bytes()
+
+
+def test_the_file_is_well_formed_and_has_a_button_for_each_macro(book):
+    assert_well_formed(book)
+    drawings = [data.decode() for name, data in parts(book).items() if "vmlDrawing" in name]
+    run = re.findall(r"<x:FmlaMacro>\[0\]!([\w.]+)</x:FmlaMacro>", "".join(drawings))
+    assert set(run) == {button.macro for button in BUTTONS}
+    held = modules(book)
+    for macro in run:
+        module, procedure = macro.split(".")
+        assert f"Public Sub {procedure}()" in held[module]
+
+
+def test_a_workbook_without_macros_has_no_project_and_no_button(tmp_path):
+    place = tmp_path / "Options.xlsx"
+    place.write_bytes(template_for(place, SOURCES)())
+    held = parts(place)
+    assert not [name for name in held if "vba" in name.lower() or "vml" in name.lower()]
+    assert b"macroEnabled" not in held["[Content_Types].xml"]
+
+
+def test_macros_use_nothing_that_only_one_spreadsheet_has():
+    """No library of Windows, no control, no shell, no file."""
+    for path in SOURCES.glob("*.bas"):
+        text = path.read_text(encoding="ascii")
+        assert not re.search(r"\b(Declare|CreateObject|GetObject|Shell|Kill|Open|Environ|ActiveX)\b", text, re.I), path
+
+
+def test_only_ask_writes_cells():
+    """The rest of the sources assign to no cell."""
+    written = [
+        (path.name, line.strip())
+        for path in sorted(SOURCES.glob("*.bas"))
+        for line in path.read_text(encoding="ascii").splitlines()
+        if re.search(r"\.(Value|Formula|Text)\w*\s*=(?!.*\bThen\b)", line)
+    ]
+    assert written == [
+        ("Engine.bas", 'NamedCell("CONTROL_COMMAND").Value = word'),
+        ("Engine.bas", 'NamedCell("CONTROL_REQUEST").Value = NamedCell("CONTROL_REQUEST").Value + 1'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({}, "the sources of the macros (.bas) were expected there and there are none"),
+        ({"A.bas": "Sub A()\nEnd Sub\n"}, "A.bas: a macro's source is ASCII text whose first line is Attribute"),
+        ({"A.bas": 'Attribute VB_Name = "A"\n\' ₹\n'}, "a macro's source is ASCII text"),
+    ],
+)  # fmt: skip
+def test_sources_that_cannot_be_packed_are_told(tmp_path, files, sentence):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(WorkbookError, match=re.escape(sentence)):
+        template_for(tmp_path / "b.xlsm", tmp_path)()
+
+
+# The formats under it
+
+
+def test_settings_of_a_project_are_written_as_in_the_standards_example():
+    """[MS-OVBA] 3.1.1 shows a project's identifier with its three settings; the filler is found by decoding them."""
+    project = "{917DED54-440B-4FD1-A5C1-74ACF261E600}"
+    for text, data in (
+        ("0705D8E3D8EDDBF1DBF1DBF1DBF1", bytes(4)),
+        ("0E0CD1ECDFF4E7F5E7F5E7", bytes(1)),
+        ("1517CAF1D6F9D7F9D706", b"\xff"),
+    ):
+        coded = bytes.fromhex(text)
+        plain, last = [], coded[0] ^ coded[2]
+        for n in range(3, len(coded)):
+            last = coded[n] ^ ((coded[n - 2] + last) & 0xFF)
+            plain.append(last)
+        filler = bytes(plain[: len(plain) - 4 - len(data)])
+        assert obfuscated(data, project=project, seed=coded[0], filler=filler) == text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"a", b"abc" * 4000, bytes(range(256)) * 40, b"\0" * 4097,
+        "".join(f"Sub S{n}()\r\nEnd Sub\r\n" for n in range(900)).encode(),
+    ],
+)  # fmt: skip
+def test_compression_is_undone_by_another_program(data):
+    assert decompress_stream(bytearray(compressed(data))) == data
+
+
+def test_the_standards_examples_of_compression():
+    """[MS-OVBA] 3.2: nothing to copy, and one letter over and over."""
+    plain = b"abcdefghijklmnopqrstuv."
+    assert compressed(plain).hex() == "0119b000616263646566676800696a6b6c6d6e6f70007172737475762e"
+    assert compressed(b"a" * 73).hex() == "0103b002614500"
+
+
+def test_noise_is_stored_as_it_is():
+    noise = b"".join(uuid.uuid5(uuid.NAMESPACE_OID, str(n)).bytes for n in range(256))
+    assert decompress_stream(bytearray(compressed(noise))) == noise
+
+
+@pytest.mark.parametrize("lines", [1, 400, 15_000])
+def test_a_project_of_any_size_is_read_by_another_program(lines):
+    """Small streams, large ones, and a table of sectors of several sectors."""
+    noise = "".join(f"' {uuid.uuid5(uuid.NAMESPACE_OID, str(n))}\r\n" for n in range(lines))
+    text = f'Attribute VB_Name = "Big"\r\n{noise}'
+    made = vba_project({"Big": text}, ["Sheet1", "Sheet2"])
+    with olefile.OleFileIO(made) as file:
+        assert decompress_stream(bytearray(file.openstream("VBA/Big").read())) == text.encode()
+        assert len(file.listdir()) == 2 + 2 + 4
+        assert file.parsing_issues == []
+
+
+def test_the_names_of_a_storage_form_a_balanced_tree_in_their_order():
+    """Spreadsheets search it: by length, then by letters; no two red in a row, equally many black on every way down."""
+    made = vba_project({f"M{n}": f'Attribute VB_Name = "M{n}"\n' for n in range(9)}, [])
+    with olefile.OleFileIO(made) as file:
+        entries = file.direntries
+        names: list[str] = []
+
+        def blacks(number: int, parent: int) -> int:
+            if number == olefile.NOSTREAM:
+                return 1
+            entry = entries[number]
+            assert parent == 1 or entry.color == 1
+            left = blacks(entry.sid_left, entry.color)
+            names.append(entry.name)
+            assert left == blacks(entry.sid_right, entry.color)
+            return left + entry.color
+
+        blacks(next(e for e in entries if e and e.name == "VBA").sid_child, 0)
+    assert len(names) == 12
+    assert names == sorted(names, key=lambda name: (len(name), name.upper()))
+
+
+# In the workbook's life
+
+
+def spans(sheet: Sheet, row: int) -> Iterator[tuple[float, float]]:
+    """From where to where, in pixels, a row's cells are in use by the layout."""
+    starts = [0]
+    for width in (*sheet.widths, *(9.0,) * 20):
+        starts.append(starts[-1] + pixels(width))
+    for table in sheet.tables:
+        if table.row - 1 <= row <= table.last_row or row in [line.row for line in sheet.lines]:
+            yield starts[table.column - 1], starts[table.column - 1 + len(table.columns)]
+    for cell in (*(cell for cells in sheet.cells for cell in cells.cells), *sheet.inputs):
+        if cell.row == row:
+            yield starts[cell.column - 1], starts[cell.column]
+    for text in sheet.texts:
+        if text.row == row and text.text:
+            # Words run on into the empty cells beside them.
+            yield starts[text.column - 1], starts[text.column - 1] + 5.2 * len(text.text)
+
+
+@pytest.mark.parametrize("layout", [SHEETS, SMALL])
+def test_buttons_cover_nothing(layout):
+    sheets = {sheet.name: sheet for sheet in layout}
+    there = list(placed(layout))
+    assert {place.sheet for place in there} == {"ALERT_SUMMARY", "CONTROL"} & sheets.keys()
+    assert BUTTON_PIXELS[1] <= 20
+    ends = dict.fromkeys(sheets, 0)
+    for place in there:
+        sheet = sheets[place.sheet]
+        left = sum(pixels(width) for width in sheet.widths[: place.column - 1]) + place.right
+        right = left + BUTTON_PIXELS[0]
+        assert ends[sheet.name] <= left, place
+        ends[sheet.name] = right
+        assert right <= 1840, place
+        assert not [span for span in spans(sheet, place.row) if span[0] < right and left < span[1]], place
+
+
+def test_the_file_host_keeps_project_and_buttons(tmp_path):
+    place = tmp_path / "Options.xlsm"
+    host = FileHost(place, layout=SMALL, template=lambda: build_template(SMALL, macros=read_macros(SOURCES)))
+    try:
+        kept = ("vba", "vmlDrawing", "worksheets/_rels", "[Content_Types]")
+        seen = []
+        for request in (1.0, 2.0):
+            blocks = {"control_cells": Block("control_cells", (("PAUSE",), (request,)))}
+            result = host.write(Frame(1.0, blocks))
+            assert result.status == "written"
+            seen.append({name: data for name, data in parts(place).items() if any(word in name for word in kept)})
+    finally:
+        host.close()
+    before = tmp_path / "new.xlsm"
+    small_book(before)
+    fresh = parts(before)
+    assert seen[0] == seen[1] == {name: fresh[name] for name in seen[0]}
+    assert len([name for name in seen[0] if "vba" in name]) == 1
+    assert openpyxl.load_workbook(place)["CONTROL"]["B7"].value == 2
+
+
+def test_the_values_only_copy_of_a_workbook_with_macros_is_an_ordinary_workbook(tmp_path):
+    place = small_book(tmp_path / "Options.xlsm")
+    kept = keep_copy(place, "Options-2026-01-30.xlsx")
+    assert_well_formed(kept.file)
+    held = parts(kept.file)
+    assert "xl/vbaProject.bin" not in held
+    assert not any(b"vbaProject" in held[name] for name in ("[Content_Types].xml", "xl/_rels/workbook.xml.rels"))
+    assert b"macroEnabled" not in held["[Content_Types].xml"]
+    types = etree.fromstring(held["[Content_Types].xml"])
+    (main,) = [e.get("ContentType") for e in types if e.get("PartName") == "/xl/workbook.xml"]
+    assert main == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
+    assert openpyxl.load_workbook(kept.file).sheetnames == [sheet.name for sheet in SMALL]
+
+
+def test_taking_macros_out_of_a_file_without_any_changes_nothing():
+    members = read_package(build_template(SMALL))
+    assert without_macros(members) is members
+    assert write_package(without_macros(members)) == write_package(members)
+
+
+# In LibreOffice
+
+
+class Office:
+    """A headless LibreOffice with the workbook open in it."""
+
+    def __init__(self, folder: Path, workbook: Path) -> None:
+        loaded = bridge.load()
+        pipe = uuid.uuid4().hex
+        self.process = subprocess.Popen(
+            [
+                shutil.which("soffice") or "soffice", f"-env:UserInstallation={(folder / 'profile').as_uri()}",
+                "--headless", "--norestore", "--nologo", "--nodefault", "--nofirststartwizard",
+                f"--accept=pipe,name={pipe};urp;StarOffice.ComponentContext",
+            ],
+            env={**os.environ, "SAL_USE_VCLPLUGIN": "svp"}, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        here = loaded.uno.getComponentContext()
+        resolver = here.ServiceManager.createInstanceWithContext("com.sun.star.bridge.UnoUrlResolver", here)
+        refused = loaded.type("com.sun.star.connection.NoConnectException")
+        until = time.monotonic() + 60
+        while True:
+            try:
+                there = resolver.resolve(f"uno:pipe,name={pipe};urp;StarOffice.ComponentContext")
+                break
+            except refused:
+                assert time.monotonic() < until and self.process.poll() is None, "LibreOffice does not answer"
+                time.sleep(0.1)
+        desktop = there.ServiceManager.createInstanceWithContext("com.sun.star.frame.Desktop", there)
+        # 4: macros run without a question.
+        asked = loaded.properties(MacroExecutionMode=4)
+        self.document: Any = desktop.loadComponentFromURL(workbook.as_uri(), "_blank", 0, asked)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Run a macro, named by the address that a button has or as Module.Procedure."""
+        if ":" not in script:
+            script = f"vnd.sun.star.script:VBAProject.{script}?language=Basic&location=document"
+        return self.document.getScriptProvider().getScript(script).invoke(arguments, (), ())[0]
+
+    def cells(self, sheet: str, *addresses: str) -> list[str]:
+        held = self.document.Sheets.getByName(sheet)
+        return [held.getCellRangeByName(address).String for address in addresses]
+
+    def buttons(self, sheet: str) -> dict[str, str]:
+        """Caption -> address of the macro."""
+        (form,) = self.document.Sheets.getByName(sheet).DrawPage.Forms
+        return {form.getByIndex(n).Label: form.getScriptEvents(n)[0].ScriptCode for n in range(form.Count)}
+
+    def end(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory) -> Iterator[Office]:
+    if reason := bridge.available():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("office")
+    opened = Office(folder, small_book(folder / "Options.xlsm"))
+    yield opened
+    opened.end()
+
+
+@pytest.mark.office
+@pytest.mark.timeout(120)
+def test_libreoffice_runs_each_button_and_only_the_two_cells_change(office):
+    buttons = {**office.buttons("CONTROL"), **office.buttons("ALERT_SUMMARY")}
+    assert buttons.keys() == {button.caption for button in BUTTONS}
+    for request, button in enumerate(BUTTONS[:4], start=1):
+        office.run(buttons[button.caption])
+        assert office.cells("CONTROL", "B6", "B7") == [COMMANDS[button.macro], str(request)]
+    office.run("Engine.Ask", "RESTORE")
+    assert office.cells("CONTROL", "A6", "B6", "B7", "C7", "B8") == ["", "RESTORE", "5", "", ""]
+
+
+@pytest.mark.office
+@pytest.mark.timeout(120)
+def test_libreoffice_jumps_to_a_symbol(office):
+    document = office.document
+    stocks, summary = (document.Sheets.getByName(name) for name in ("STOCKS_GROUPED", "ALERT_SUMMARY"))
+    stocks.getCellRangeByName("B9").String = "M&M"
+    summary.getCellRangeByName("A8").String = "M&M"
+    document.CurrentController.setActiveSheet(summary)
+    document.CurrentController.select(summary.getCellRangeByName("A8"))
+    office.run(office.buttons("ALERT_SUMMARY")["Jump to symbol"])
+    assert document.CurrentController.ActiveSheet.Name == "STOCKS_GROUPED"
+    assert document.CurrentSelection.AbsoluteName == "$STOCKS_GROUPED.$B$9"
+    assert office.run("Jump.Jump", "CONTROL") is True
+    assert document.CurrentController.ActiveSheet.Name == "CONTROL"
+    assert office.run("Jump.Jump", "NOSUCH") is False
+
+
+@pytest.mark.office
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_macros_survive_libreoffice_saving_the_workbook(office, tmp_path):
+    place = tmp_path / "saved.xlsm"
+    saved = bridge.load().properties(FilterName="Calc MS Excel 2007 VBA XML")
+    office.document.storeToURL(place.as_uri(), saved)
+    with zipfile.ZipFile(place) as archive:
+        assert "xl/vbaProject.bin" in archive.namelist()
+    held = modules(place)
+    for name, source in read_macros(SOURCES).items():
+        kept = [line.rstrip() for line in held[name].splitlines()]
+        assert [line for line in source.splitlines() if line not in kept] == []
