@@ -18,6 +18,8 @@ MUST_BE_SEEN = {
     "ALERT_SUMMARY": ["alert_summary", "alerts_feed"],
     **{index: [f"{index}_chain", f"{index}_scan", f"{index}_ignored"] for index in INDICES},
     "STOCKS_GROUPED": [],
+    "EOD_REPORT": ["eod_indices"],
+    "CONTROL": [],
     "SYSTEM_HEALTH": ["health", "completeness", "worst_names"],
     "NAMES": [],
 }
@@ -40,12 +42,14 @@ def cells_of(sheet):
             yield from ((name, cell.row, cell.column) for cell in block.cells)
         else:
             yield from ((name, block.row + i, block.column) for i in range(len(block.cells)))
+    for cell in sheet.inputs:
+        yield from ((cell.name, cell.row + i, cell.column) for i in range(cell.height))
 
 
 def test_sheets_stand_in_the_documented_order():
     assert list(BY_NAME) == [
         "ALERT_SUMMARY", "NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX",
-        "STOCKS_GROUPED", "SYSTEM_HEALTH", "NAMES",
+        "STOCKS_GROUPED", "EOD_REPORT", "CONTROL", "SYSTEM_HEALTH", "NAMES",
     ]  # fmt: skip
 
 
@@ -84,6 +88,7 @@ def test_the_atm_row_is_in_sight_at_125_percent():
 def test_block_names_are_unique_and_fit_a_defined_name():
     names = [name for sheet in SHEETS for name, _ in blocks(sheet)]
     names += [cell.name for sheet in SHEETS for named in sheet.named for cell in named.cells]
+    names += [cell.name for sheet in SHEETS for cell in sheet.inputs]
     assert len({name.lower() for name in names}) == len(names)
     looks_like_a_cell = re.compile(r"(?i)([a-z]{1,3}[0-9]+|r[0-9]*c?[0-9]*|c[0-9]*)$")
     for name in names:
@@ -130,7 +135,8 @@ def test_every_column_that_names_a_reading_finds_it():
     declared = {f"{spec.name}.{name}" for spec in (*READINGS, ALERTS) for name in spec.names}
     declared |= {f"health.{name}" for name in HealthItem.__dataclass_fields__}
     declared |= {f"event.{name}" for name in Event.__dataclass_fields__}
-    of_the_renderer = ("row.", "chain.", "call.", "put.", "day.", "group.", "worst.", "run.", "band.")
+    of_the_renderer = ("row.", "chain.", "call.", "put.", "day.", "group.", "worst.", "run.", "band.", "eod.",
+                       "control.")  # fmt: skip
     made_of_others = {"alerts.dir", "activity.dir", "activity.signal"}
     sources = {column.source for _, _, column in all_columns()}
     sources |= {c.source for sheet in SHEETS for cells in sheet.cells for c in cells.cells}

@@ -56,12 +56,17 @@ def test_every_block_has_its_defined_name(book):
             elif isinstance(block, Line):
                 table = sheet.table(block.table)
                 last = letters(table.column + len(table.columns) - 1)
-                expected[name] = [(sheet.name, f"${letters(table.column)}${block.row}:${last}${block.row}")]
+                until = f":${last}${block.row}" if len(table.columns) > 1 else ""
+                expected[name] = [(sheet.name, f"${letters(table.column)}${block.row}{until}")]
             elif isinstance(block, Cells):
                 expected[name] = [(sheet.name, f"${letters(c.column)}${c.row}") for c in block.cells]
             else:
                 for i, cell in enumerate(block.cells):
                     expected[cell.name] = [(sheet.name, f"${letters(block.column)}${block.row + i}")]
+        for cell in sheet.inputs:
+            column, end = letters(cell.column), cell.row + cell.height - 1
+            until = f":${column}${end}" if cell.height > 1 else ""
+            expected[cell.name] = [(sheet.name, f"${column}${cell.row}{until}")]
     assert {name: [*value.destinations] for name, value in book.defined_names.items()} == expected
 
 
@@ -82,6 +87,7 @@ def test_no_cell_holds_a_value_yet(book):
     fixed |= {
         (s.name, table.row, table.column + i) for s in SHEETS for table in s.tables for i in range(len(table.columns))
     }
+    fixed |= {(s.name, cell.row, cell.column) for s in SHEETS for cell in s.inputs if cell.default is not None}
     held = {(s.title, c.row, c.column) for s in book for row in s.iter_rows() for c in row if c.value is not None}
     assert held - fixed == set()
 

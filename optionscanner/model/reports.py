@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from optionscanner.model.chains import Chains
+from optionscanner.model.control import Control
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.sessions import RunSession
@@ -78,3 +79,5 @@ class CycleReport:
     """Newest message of the engine, one sentence."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """step -> milliseconds."""
+    control: Control | None = None
+    """What the user set and what was answered; None where nobody listens."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from optionscanner.workbook.grid import Cells, Column, Line, Named, Sheet, Table
+from optionscanner.workbook.layout_control import CONTROL
+from optionscanner.workbook.layout_eod import EOD_REPORT
 from optionscanner.workbook.layout_index import INDICES, index_sheet
 from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
 from optionscanner.workbook.layout_system import NAMES, SYSTEM_HEALTH
@@ -18,13 +20,15 @@ SCREEN_PIXELS = 1_840
 SCREEN_ROWS = 36
 """Rows of 20 pixels on the same screen with the ribbon open."""
 
-TEMPLATE_VERSION = "1"
-"""Raised when sheets, blocks or names of the layout change."""
+TEMPLATE_VERSION = "2"
+"""Raised when sheets, blocks or names of the layout change; `layout_versions.py` keeps what earlier ones had."""
 
 SHEETS: tuple[Sheet, ...] = (
     ALERT_SUMMARY,
     *(index_sheet(underlying) for underlying in INDICES),
     STOCKS_GROUPED,
+    EOD_REPORT,
+    CONTROL,
     SYSTEM_HEALTH,
     NAMES,
 )

@@ -19,6 +19,8 @@ from optionscanner.workbook.layout import SHEETS
 from optionscanner.workbook.layout_index import INDICES
 from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
 from optionscanner.workbook.render_cells import INDIA
+from optionscanner.workbook.render_control import control_blocks
+from optionscanner.workbook.render_eod import eod_blocks
 from optionscanner.workbook.render_index import events, index_blocks
 from optionscanner.workbook.render_order import Order, next_order
 from optionscanner.workbook.render_system import band, health_blocks, named_cells
@@ -50,6 +52,8 @@ def render(
         *_summary_blocks(view, positions),
         *(block for sheet in SHEETS if sheet.name in INDICES for block in index_blocks(view, sheet)),
         *_stock_blocks(view, positions),
+        *eod_blocks(view),
+        *control_blocks(view),
         *health_blocks(view),
         *(named_cells(view, named) for sheet in SHEETS for named in sheet.named),
     ]

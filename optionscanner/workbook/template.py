@@ -22,6 +22,7 @@ from optionscanner.workbook.layout_index import INDICES
 from optionscanner.workbook.macros import add_macros, has_macros, read_macros
 from optionscanner.workbook.rules import write_rules
 from optionscanner.workbook.splice import Position, column_letters
+from optionscanner.workbook.template_inputs import write_inputs
 
 _ROW_HEIGHT = 15.0
 """Points: 20 pixels."""
@@ -101,6 +102,7 @@ class _Builder:
             worksheet.write_string(text.row - 1, text.column - 1, text.text, self._format(looks.style(text.style)))
         self._cards(sheet, worksheet)
         self._named(sheet, worksheet)
+        write_inputs(sheet, worksheet, format_of=self._format, define=self._define)
         write_rules(sheet, worksheet, self._book.add_format)
         worksheet.freeze_panes(*sheet.freeze)
         self._print(sheet, worksheet)
@@ -161,7 +163,8 @@ class _Builder:
                 self._book.define_name(cell.name, f"='{sheet.name}'!{_absolute(row, named.column)}")
 
     def _define(self, name: str, sheet: Sheet, first: Position, last: Position) -> None:
-        self._book.define_name(name, f"='{sheet.name}'!{_absolute(*first)}:{_absolute(*last)}")
+        until = f":{_absolute(*last)}" if last != first else ""
+        self._book.define_name(name, f"='{sheet.name}'!{_absolute(*first)}{until}")
 
     def _print(self, sheet: Sheet, worksheet: Any) -> None:
         worksheet.set_landscape()

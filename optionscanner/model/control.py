@@ -1,0 +1,318 @@
+"""What the user may set while the program runs: the settings of the CONTROL sheet as data, and the reading of a cell.
+
+Main entries: `SETTINGS`, `parsed`, `Control`. A setting is a cell that the user types into; it is known by its defined
+name, and anything that can write a cell (a macro, a script) can set it. An empty cell means the value of
+`config.yaml`. Nothing here obeys a setting: `desk.py` does.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from optionscanner.model.frame import Cell
+
+CONTROL_COMMAND = "CONTROL_COMMAND"
+"""Defined name of the cell that holds a `Command`; cleared once it was obeyed."""
+CONTROL_CONFIRM = "CONTROL_CONFIRM"
+"""Must hold YES for STOP."""
+CONTROL_REQUEST = "CONTROL_REQUEST"
+"""A number that grows by one with each command; it tells two equal commands apart."""
+CONTROL_ACKNOWLEDGED = "CONTROL_ACKNOWLEDGED"
+"""The request that was obeyed last; ours, so that a macro can wait for it."""
+CONTROL_WATCHLIST = "CONTROL_WATCHLIST"
+"""Defined name of a column of cells, one symbol each."""
+
+WATCHLIST_ROWS = 40
+YES, NO = "YES", "NO"
+ANY_DIRECTION = "ALL"
+
+
+class Command(StrEnum):
+    """What may stand in the command cell."""
+
+    RECALC = "RECALC"
+    """Compute the newest picture again and show it."""
+    PAUSE = "PAUSE"
+    """Write nothing but CONTROL; everything else goes on."""
+    RESUME = "RESUME"
+    """Write again."""
+    ARCHIVE = "ARCHIVE"
+    """Keep a dated copy of the workbook now."""
+    STOP = "STOP"
+    """End the program as Ctrl-C does; needs YES beside it."""
+    RESTORE = "RESTORE"
+    """Bring back blocks of ours that were deleted from the workbook."""
+
+
+class Expiry(StrEnum):
+    """Which expiry of a name is shown."""
+
+    THIS = "THIS"
+    """The nearest."""
+    NEXT = "NEXT"
+    """The one after the nearest."""
+    MONTH = "MONTH"
+    """The nearest that is the last of its month."""
+
+
+class Form(StrEnum):
+    """How a cell is read."""
+
+    WORD = "word"
+    """One of the setting's choices."""
+    WHOLE = "whole number"
+    NUMBER = "number"
+    TIME = "time of day"
+    """Kept as seconds after midnight."""
+    SYMBOL = "symbol"
+    """A name that the source has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One cell that the user may set."""
+
+    name: str
+    """Defined name of its cell."""
+    label: str
+    """Words beside it, and in answers."""
+    group: str
+    form: Form
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+    key: str = ""
+    """The setting of `config.yaml` that holds while the cell is empty; "" where there is none."""
+    hint: str = ""
+    """What it does, one or two sentences."""
+    otherwise: Cell = None
+    """Value of an empty cell where no `key` says it."""
+
+    @property
+    def allowed(self) -> str:
+        """What may be typed, in words."""
+        if self.form is Form.WORD:
+            return ", ".join(self.choices)
+        if self.form is Form.TIME:
+            return "hh:mm of today"
+        if self.form is Form.SYMBOL:
+            return "a name of the source"
+        most = "" if self.most is None else f"{self.most:,.10g}"
+        return f"{self.form.value}, {self.least:g} to {most}" if most else f"{self.form.value} from {self.least:g}"
+
+
+RUN, SHOW, PICK, FILTER, LIMITS = "Run", "Show", "Pick", "Filter", "Limits"
+GROUPS = (RUN, SHOW, PICK, FILTER, LIMITS)
+
+INDEX_NAMES = ("NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX")
+"""Indices that have a sheet, whose expiry can be picked."""
+
+_YES_NO = (YES, NO)
+
+
+def expiry_name(index: str) -> str:
+    """Defined name of the cell that picks the expiry of an index sheet."""
+    return f"CONTROL_{index}_EXPIRY"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        CONTROL_COMMAND, "Command", RUN, Form.WORD, choices=tuple(Command),
+        hint="Choose one. It is obeyed at once, answered here, and the cell is emptied.",
+    ),
+    Setting(
+        CONTROL_CONFIRM, "Confirm STOP", RUN, Form.WORD, choices=(YES,), hint="YES, before STOP is chosen.",
+    ),
+    Setting(
+        CONTROL_REQUEST, "Request no.", RUN, Form.WHOLE, least=0, otherwise=0.0,
+        hint="For macros: write a command, then add 1 here.",
+    ),
+    Setting(
+        "CONTROL_REFRESH", "Front refresh", RUN, Form.NUMBER, "s", least=0, most=300, otherwise=0.0,
+        hint="Least seconds between two pictures on the sheets; 0 shows each cycle. Analytics and history go on.",
+    ),
+    Setting(
+        "CONTROL_RESORT", "Re-sort", RUN, Form.NUMBER, "s", least=0, most=3600, key="workbook.resort_s",
+        hint="Least seconds between two sorts of a ranked table.",
+    ),
+    Setting(
+        "CONTROL_MUTE_UNTIL", "Mute until", RUN, Form.TIME, "session",
+        hint="Alerts raised until then, by the session's clock, are stored but not told and not listed before then.",
+    ),
+    Setting(
+        "CONTROL_SHARE", "Writer's share", RUN, Form.NUMBER, "%", least=1, most=100, otherwise=10.0,
+        hint="Most of the spreadsheet's time that writing may take, per cent. Without a spreadsheet it means nothing.",
+    ),
+    Setting(
+        "CONTROL_UNITS", "Units", SHOW, Form.WORD, choices=("LAKH", "CONTRACTS", "UNITS"), key="workbook.units",
+        hint="What sheets show open interest and volume in. Names for formulas stay in units.",
+    ),
+    Setting(
+        "CONTROL_STRIKES", "Strikes each side of ATM", SHOW, Form.WHOLE, "strikes", least=1, most=10,
+        key="workbook.strikes", hint="On the sheets of indices and of the picked symbol.",
+    ),
+    Setting(
+        "CONTROL_SUMMARY_STOCKS", "Stocks on ALERT_SUMMARY", SHOW, Form.WHOLE, "stocks", least=0, most=25,
+        key="workbook.summary_stocks", hint="Below the five indices.",
+    ),
+    Setting(
+        "CONTROL_WATCHLIST_FIRST", "Watchlist first", SHOW, Form.WORD, choices=_YES_NO, otherwise=YES,
+        hint="Whether names of the watchlist stand before the other stocks on ALERT_SUMMARY.",
+    ),
+    *(
+        Setting(
+            expiry_name(index), f"{index} expiry", PICK, Form.WORD, choices=tuple(Expiry), otherwise=Expiry.THIS.value,
+            hint="Expiry that the sheet shows. TRS, alerts and names for formulas stay with the nearest.",
+        )
+        for index in INDEX_NAMES
+    ),
+    Setting(
+        "CONTROL_MIN_TRS", "Minimum TRS", FILTER, Form.NUMBER, "0-100", least=0, most=100, otherwise=0.0,
+        hint="STOCKS_GROUPED leaves out stocks below it; 0 keeps all.",
+    ),
+    Setting(
+        "CONTROL_DIRECTION", "Direction", FILTER, Form.WORD, choices=(ANY_DIRECTION, "BULLISH", "BEARISH"),
+        otherwise=ANY_DIRECTION, hint="STOCKS_GROUPED lists only stocks of this direction.",
+    ),
+    Setting(
+        "CONTROL_WATCHLIST_ONLY", "Watchlist only", FILTER, Form.WORD, choices=_YES_NO, otherwise=NO,
+        hint="STOCKS_GROUPED lists only names of the watchlist.",
+    ),
+    Setting(
+        "CONTROL_INDEX_RATIO", "Vol/OI of index options", LIMITS, Form.NUMBER, "ratio", least=0, most=1000,
+        key="activity.index_ratio", hint="Volume over open interest from which a leg is an event.",
+    ),
+    Setting(
+        "CONTROL_STOCK_RATIO", "Vol/OI of stock options", LIMITS, Form.NUMBER, "ratio", least=0, most=1000,
+        key="activity.stock_ratio", hint="Volume over open interest from which a leg is an event.",
+    ),
+    Setting(
+        "CONTROL_MIN_CONTRACTS", "Least volume", LIMITS, Form.NUMBER, "contracts", least=0, most=10_000_000,
+        key="activity.min_contracts", hint="Volume of the day below which no leg is an event.",
+    ),
+    Setting(
+        "CONTROL_PERCENTILE", "Least percentile", LIMITS, Form.NUMBER, "0-100", least=0, most=100,
+        key="activity.percentile", hint="Within the chain at this moment; 0 switches the test off.",
+    ),
+    Setting(
+        "CONTROL_COOL_DOWN", "Alert cool-down", LIMITS, Form.NUMBER, "s", least=0, most=86_400,
+        key="alerts.cool_down_s", hint="Least seconds between two readiness alerts of one name.",
+    ),
+)  # fmt: skip
+"""Every setting in the order of the sheet; the watchlist stands beside them."""
+
+PROTOCOL = frozenset({CONTROL_COMMAND, CONTROL_CONFIRM, CONTROL_REQUEST})
+"""Cells that make a command; they are no settings that last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a cell was not taken."""
+
+    sentence: str
+
+
+def parsed(setting: Setting, cell: Cell, *, symbols: Iterable[str] = ()) -> Cell | Refusal:
+    """The setting's value as it is kept: a word in capitals, a number, seconds of the day; None for an empty cell."""
+    value = cell.strip() if isinstance(cell, str) else cell
+    if value is None or value == "":
+        return None
+    if setting.form is Form.WORD:
+        word = str(value).upper() if isinstance(value, str) else f"{value:g}"
+        return word if word in setting.choices else _refused(setting, cell)
+    if setting.form is Form.SYMBOL:
+        return symbol(value, symbols) or _refused(setting, cell)
+    if setting.form is Form.TIME:
+        seconds = _seconds_of_day(value)
+        return _refused(setting, cell) if seconds is None else seconds
+    number = _number(value)
+    if number is None or (setting.form is Form.WHOLE and number != int(number)):
+        return _refused(setting, cell)
+    below = setting.least is not None and number < setting.least
+    above = setting.most is not None and number > setting.most
+    return _refused(setting, cell) if below or above else number
+
+
+def symbol(cell: Cell, symbols: Iterable[str]) -> str:
+    """The name of the source that the cell holds, "" where it holds none of them."""
+    word = str(cell).strip().upper() if isinstance(cell, str) else ""
+    return word if word in set(symbols) else ""
+
+
+def _refused(setting: Setting, came: Cell) -> Refusal:
+    what = {
+        Form.WORD: _either(setting.choices),
+        Form.TIME: "a time of day such as 14:30",
+        Form.SYMBOL: "a name that the source has",
+    }.get(setting.form, f"a {setting.allowed}")
+    way = "choose from the list" if setting.form is Form.WORD else "correct the cell, or empty it"
+    return Refusal(f"{setting.label}: {what} was expected, got {_shown(came)}; {way}")
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _shown(cell: Cell) -> str:
+    text = f"{cell:g}" if isinstance(cell, float | int) else repr(str(cell)[:40])
+    return text
+
+
+def _number(value: Cell) -> float | None:
+    if isinstance(value, str):
+        # A cell that is formatted as text hands over the digits of a number.
+        if not re.fullmatch(r"[+-]?\d+(?:\.\d+)?", value):
+            return None
+        value = float(value)
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _seconds_of_day(value: Cell) -> float | None:
+    """From a spreadsheet's time (a share of a day, with or without its date) or from hh:mm."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", value)
+        if found is None:
+            return None
+        hours, minutes, seconds = (int(piece or 0) for piece in found.groups())
+        return float(3600 * hours + 60 * minutes + seconds) if hours < 24 and max(minutes, seconds) < 60 else None
+    if value is None or not math.isfinite(value) or value < 0:
+        return None
+    return float(round((value % 1.0) * 86_400) % 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How it stands with one setting."""
+
+    in_force: Cell = None
+    """As kept: see `parsed`."""
+    since: float = math.nan
+    """Seconds since 1970 UTC by the machine's clock; NaN while the value is the configured one."""
+    answer: str = ""
+    """Accepted, or refused with the reason."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """All settings of one moment, and what was answered: shown beside the cells."""
+
+    settings: Mapping[str, Standing] = field(default_factory=dict)
+    """Defined name -> standing."""
+    acknowledged: float = 0.0
+    """Number of the request that was obeyed last."""
+    watchlist: tuple[str, ...] = ()
+    """Names in force, in the user's order."""
+    watchlist_answers: tuple[str, ...] = ()
+    """Answer beside each of the watchlist's cells, from the first on."""
+    bands: tuple[float, float, float] | None = None
+    """Readiness from which a name is AGGRESSIVE, NORMAL, SMALL/HEDGED."""
+
+    def value(self, name: str) -> Cell:
+        """The value in force of a setting; None where nothing is known of it."""
+        standing = self.settings.get(name)
+        return None if standing is None else standing.in_force
