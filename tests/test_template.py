@@ -122,7 +122,7 @@ def test_freeze_panes_and_printing(book):
         rows, columns = sheet.freeze
         assert shown.freeze_panes == f"{letters(columns + 1)}{rows + 1}"
         assert shown.page_setup.orientation == "landscape"
-        assert (shown.sheet_properties.pageSetUpPr.fitToPage, shown.page_setup.fitToHeight) == (True, 0)
+        assert (shown.sheet_properties.pageSetUpPr.fitToPage, shown.page_setup.fitToHeight) == (True, sheet.pages)
         assert not shown.sheet_view.showGridLines
 
 

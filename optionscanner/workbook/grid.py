@@ -192,6 +192,8 @@ class Sheet:
     screen: tuple[int, int] = (36, 0)
     """Rows and columns that must fit one screen; columns 0 = all."""
     heights: dict[int, float] = field(default_factory=dict)
+    pages: int = 0
+    """Pages that the sheet prints on, below its band and as wide as its screen; 0 for as many as it takes."""
 
     def table(self, name: str) -> Table:
         """The table of this name; KeyError where the sheet has none."""

@@ -1,7 +1,8 @@
 """Every sheet of the workbook, in order: what stands where, how wide, in which unit. Data only.
 
 The template is built from it, the renderer fills its blocks, hosts find its blocks in the user's file by name.
-Sheets: `layout_market.py`, `layout_index.py`, `layout_system.py`; nouns: `grid.py`; kinds of cells: `formats.py`.
+Sheets: `layout_market.py`, `layout_index.py`, `layout_control.py`, `layout_eod.py`, `layout_system.py`; nouns: `grid.py`;
+kinds of cells: `formats.py`.
 """
 
 from __future__ import annotations

@@ -171,6 +171,13 @@ class _Builder:
         worksheet.set_paper(9)
         worksheet.set_margins(left=0.3, right=0.3, top=0.4, bottom=0.5)
         worksheet.fit_to_pages(1, 0)
+        if sheet.pages:
+            last = max(table.last_row for table in sheet.tables)
+            worksheet.fit_to_pages(1, sheet.pages)
+            worksheet.print_area(BAND_ROWS, 0, last - 1, sheet.screen[1] - 1)
+            worksheet.repeat_rows(BAND_ROWS)
+            worksheet.set_footer("&L&8OptionScanner &A&R&8&P / &N")
+            return
         if sheet.screen[1]:
             # What lies beyond the screen would make the rest too small to read on paper.
             last = max(table.last_row for table in sheet.tables)
