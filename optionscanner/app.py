@@ -154,6 +154,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         sinks=Sinks(history, workbook, Renderer(shown, filtered=lambda: workbook.filtered), recorder),
         health=health,
         state=resume.state,
+        trails=resume.trails,
         number=resume.cycles,
         limit=config.cycle.limit_s,
         show_every=0.0 if options.speed == 1 or options.once else FRAME_EVERY_S,

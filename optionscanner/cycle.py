@@ -27,6 +27,7 @@ import numpy as np
 
 from optionscanner.analytics.pipeline import ENGINES, Engine, Inputs
 from optionscanner.analytics.pricing import price_market
+from optionscanner.analytics.trails import followed
 from optionscanner.health import Health
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import ALERTS
@@ -38,6 +39,7 @@ from optionscanner.model.reports import CycleReport, Failure
 from optionscanner.model.sessions import RunSession
 from optionscanner.model.settings import EngineSettings
 from optionscanner.model.state import State
+from optionscanner.model.trails import Trails
 from optionscanner.ports import History, Recorder, WorkbookHost
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ class Cycle:
     sinks: Sinks
     health: Health
     state: State | None = None
+    trails: Trails | None = None
     number: int = 0
     """Of the last cycle; counts from 1 within the session."""
     limit: float = 5.0
@@ -142,6 +145,7 @@ class Cycle:
             inputs = self._with(engine, inputs, failures, timings)
         self.state, self._pricing = inputs.state, pricing
         made = {name: _marked(reading, seen, left_out) for name, reading in inputs.made.items()}
+        self.trails = followed(self.trails, chains, made)
         return CycleReport(
             session=self.session,
             cycle=self.number,
@@ -153,6 +157,7 @@ class Cycle:
             state=inputs.state,
             failures=tuple(failures),
             timings=timings,
+            trails=self.trails,
             **self.labels,  # type: ignore[arg-type]
         )
 

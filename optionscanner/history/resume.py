@@ -1,6 +1,6 @@
-"""What a file holds of a session that begins: its row, its last cycle, its flow state.
+"""What a file holds of a session that begins: its row, its last cycle, its flow state, its trails.
 
-Main entries: `open_session` and `resumed_state`.
+Main entries: `open_session`, `resumed_state` and `resumed_trails`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from optionscanner.errors import HistoryError
 from optionscanner.history.changes import Changes
 from optionscanner.history.contract_ids import ContractIds
 from optionscanner.history.encode import Encoder
+from optionscanner.model.context import DayContext
 from optionscanner.model.contracts import Layout
 from optionscanner.model.sessions import RunSession
 from optionscanner.model.state import LEG_STATE, SEGMENT_STATE, STATE_VERSION, State
+from optionscanner.model.trails import SOURCES, Trails
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,32 @@ def resumed_state(connection: sqlite3.Connection, path: Path, session: int, layo
         for name, blob in zip(LEG_STATE, blobs, strict=True):
             state.leg[name][rows_now[kept]] = np.frombuffer(blob, dtype="<f8").reshape(-1, 2)[kept]
     return state
+
+
+def resumed_trails(connection: sqlite3.Connection, session: int, day: DayContext) -> Trails:
+    """What the stored readings of the session say of the indices' numbers since the open."""
+    trails = Trails.of_day(day)
+    layout = day.layout
+    columns = ", ".join(SOURCES)
+    for i, name in enumerate(trails.names):
+        front = int(layout.underlying_front[layout.names.index(name)])
+        if front < 0:
+            continue
+        rows = connection.execute(
+            # Cycle by cycle, because the tables' keys begin with the instant.
+            f"SELECT price.at, {columns} FROM cycle CROSS JOIN price USING (session, at) "
+            "LEFT JOIN open_interest USING (session, at, underlying, expiry) "
+            "LEFT JOIN flow USING (session, at, underlying, expiry) "
+            "LEFT JOIN readiness USING (session, at, underlying) "
+            "WHERE cycle.session = ? AND price.underlying = ? AND price.expiry = ? ORDER BY price.at",
+            (session, name, layout.segment_keys[front].expiry.isoformat()),
+        )
+        for at, *values in rows:
+            point = trails.point_at(at / 1000.0)
+            for source, value in zip(SOURCES, values, strict=True):
+                if value is not None:
+                    trails.values[source][i, point] = value
+    return trails
 
 
 def resumed_encoder(connection: sqlite3.Connection, session: int, ids: ContractIds) -> Encoder:

@@ -22,7 +22,7 @@ from optionscanner.history.database import check_file, opened_for_writing, speak
 from optionscanner.history.encode import EncodedCycle, Encoder, Row, milliseconds
 from optionscanner.history.migrations import SCHEMA_VERSION, migrate
 from optionscanner.history.queries import Accounting, observations_accounted, stored_alerts, stored_counts
-from optionscanner.history.resume import StoredSession, open_session, resumed_encoder, resumed_state
+from optionscanner.history.resume import StoredSession, open_session, resumed_encoder, resumed_state, resumed_trails
 from optionscanner.history.schema import STATE, STATE_LEGS, DeclaredTable, declared_tables
 from optionscanner.history.spool import Spool
 from optionscanner.history.views import VIEWS
@@ -116,6 +116,7 @@ class SqliteHistory:
                 return Resume(None, 0, None, stored.note or "nothing of this session is stored, it begins anew")
             continued = f"the session continues after cycle {stored.cycles}, stored at {_ist_clock(last)}"
             age = now - last
+            trails = resumed_trails(self._database.conn, stored.id, day)
             state: State | None = None
             if resume_within is not None and age > resume_within:
                 why = f"is {age / 60:.0f} minutes old, more than {resume_within / 60:.0f}"
@@ -123,12 +124,13 @@ class SqliteHistory:
                 state = resumed_state(self._database.conn, self.path, stored.id, day.layout)
                 why = "is missing or of another version"
             if state is not None:
-                return Resume(last, stored.cycles, state, continued)
+                return Resume(last, stored.cycles, state, continued, trails)
             with transaction(self._database.conn):
                 # What is left of it must not come back with a later restart.
                 for table in (STATE.name, STATE_LEGS.name):
                     self._database.execute(f"DELETE FROM {table} WHERE session = ?", (stored.id,))
-            return Resume(last, stored.cycles, None, f"{continued}; its flow state {why}, and is built afresh")
+            note = f"{continued}; its flow state {why}, and is built afresh"
+            return Resume(last, stored.cycles, None, note, trails)
 
     def save(self, report: CycleReport) -> None:
         """Store one cycle in one transaction, after those that wait.

@@ -11,6 +11,7 @@ from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.sessions import RunSession
 from optionscanner.model.state import State
+from optionscanner.model.trails import Trails
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +80,7 @@ class CycleReport:
     """Newest message of the engine, one sentence."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """step -> milliseconds."""
+    trails: Trails | None = None
+    """How the indices' headline numbers moved since the open; None where nobody follows them."""
     control: Control | None = None
     """What the user set and what was answered; None where nobody listens."""

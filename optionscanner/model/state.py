@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optionscanner.model.contracts import Bools, Floats, Layout, moved
+from optionscanner.model.trails import Trails
 
 STATE_VERSION = 2
 """Raised with every change of the names below or of their meaning; state of another version is not resumed."""
@@ -114,3 +115,5 @@ class Resume:
     """Flow state to go on with; None where it must be built afresh."""
     note: str
     """One sentence for the log: what is resumed, or why not."""
+    trails: Trails | None = None
+    """What is stored of the indices' numbers since the open; None where nothing is."""

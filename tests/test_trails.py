@@ -1,0 +1,122 @@
+"""Trails: the newest value of each five minutes, bounded, the same after a restart as without one."""
+
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from optionscanner.analytics.trails import followed
+from optionscanner.history.store import SqliteHistory
+from optionscanner.model.reports import CycleReport
+from optionscanner.model.sessions import Mode
+from optionscanner.model.trails import SOURCES, Trails
+from tests import builders
+
+OPENS, CLOSES = builders.ist(9, 15), builders.ist(15, 30)
+
+
+def empty(names: tuple[str, ...] = ("NIFTY",), *, hours: float = 6.25) -> Trails:
+    return Trails.fresh(names, opens=OPENS, closes=OPENS + 3600.0 * hours)
+
+
+def test_a_regular_session_has_one_point_every_five_minutes_and_one_at_the_close():
+    trails = empty()
+    assert (trails.points, trails.step) == (76, 300.0)
+    assert [trails.point_at(t) for t in (OPENS, OPENS + 299.9, OPENS + 300.0, CLOSES)] == [0, 0, 1, 75]
+
+
+def test_what_lies_outside_the_session_counts_to_its_ends():
+    assert [empty().point_at(t) for t in (OPENS - 60.0, CLOSES + 900.0)] == [0, 75]
+
+
+@pytest.mark.parametrize(("hours", "points"), [(1.0, 13), (6.25, 76), (14.0, 80)])
+def test_a_trail_never_has_more_than_eighty_points(hours, points):
+    assert empty(hours=hours).points == points
+
+
+def test_a_point_holds_the_newest_value_and_keeps_it_where_none_comes():
+    one, two, none = np.array([1.0]), np.array([2.0]), np.array([math.nan])
+    trails = empty().seen(OPENS, {"price.spot": one}).seen(OPENS + 200.0, {"price.spot": two})
+    trails = trails.seen(OPENS + 250.0, {"price.spot": none}).seen(OPENS + 600.0, {"price.spot": one})
+    assert trails.values["price.spot"][0, :4].tolist() == pytest.approx([2.0, math.nan, 1.0, math.nan], nan_ok=True)
+    assert np.isnan(trails.values["readiness.readiness"]).all()
+
+
+def test_an_observation_leaves_the_trail_that_it_is_added_to_as_it_is():
+    before = empty()
+    before.seen(OPENS, {"price.spot": np.array([1.0])})
+    assert np.isnan(before.values["price.spot"]).all()
+
+
+def test_other_underlyings_start_with_nothing():
+    trails = empty(("NIFTY", "SENSEX")).seen(OPENS, {"price.spot": np.array([1.0, 2.0])}).on(("SENSEX", "BANKEX"))
+    assert trails.values["price.spot"][:, 0].tolist() == pytest.approx([2.0, math.nan], nan_ok=True)
+
+
+def reports() -> list[CycleReport]:
+    instants = [OPENS + minutes * 60.0 for minutes in (1, 2, 4, 5, 17, 18, 200)]
+    return builders.day_of_reports(instants)
+
+
+def folded(made: list[CycleReport], trails: Trails | None = None) -> Trails:
+    for report in made:
+        trails = followed(trails, report.chains, report.readings)
+    assert trails is not None
+    return trails
+
+
+def test_the_value_of_a_point_is_the_reading_of_the_nearest_expiry():
+    report = reports()[0]
+    trails = folded([report])
+    layout = report.chains.layout
+    u = layout.names.index("NIFTY")
+    front = layout.underlying_front[u]
+    i = trails.names.index("NIFTY")
+    for source in SOURCES:
+        table, name = source.split(".")
+        row = u if table == "readiness" else front
+        assert trails.values[source][i, 0] == pytest.approx(report.readings[table][name][row], nan_ok=True)
+
+
+def test_only_indices_leave_trails():
+    report = reports()[0]
+    layout = report.chains.layout
+    expected = tuple(n for n, is_index in zip(layout.names, layout.is_index, strict=True) if is_index)
+    assert folded([report]).names == expected
+    assert "NIFTY" in expected
+
+
+def test_an_index_that_was_not_observed_anew_adds_nothing():
+    report = reports()[0]
+    still = replace(report.chains, updated=np.zeros_like(report.chains.updated))
+    assert np.isnan(followed(None, still, report.readings).values["price.spot"]).all()
+
+
+def test_another_day_begins_afresh():
+    report = reports()[0]
+    yesterday = empty(("NIFTY",))
+    yesterday = replace(yesterday, opens=yesterday.opens - timedelta(days=1).total_seconds())
+    yesterday = yesterday.seen(OPENS, {"price.spot": np.full(1, 77.0)})
+    assert 77.0 not in followed(yesterday, report.chains, report.readings).values["price.spot"]
+
+
+def test_after_a_restart_the_history_gives_the_trail_that_was(tmp_path):
+    made = reports()
+    session, day = builders.run_session(Mode.SIMULATED, source="simulated market", seed=7), made[0].chains.day
+    for stop in (1, len(made)):
+        path = tmp_path / f"{stop}.db"
+        first = SqliteHistory(path, Mode.SIMULATED)
+        first.begin(session, day, resume_within=None, now=OPENS)
+        for report in made[:stop]:
+            first.save(replace(report, session=session))
+        first.close()
+        again = SqliteHistory(path, Mode.SIMULATED)
+        resumed = again.begin(session, day, resume_within=None, now=made[stop - 1].as_of).trails
+        again.close()
+        assert resumed is not None
+        expected = folded(made[:stop])
+        assert resumed.names == expected.names
+        for source in SOURCES:
+            np.testing.assert_array_equal(resumed.values[source], expected.values[source])
