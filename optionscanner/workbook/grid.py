@@ -45,6 +45,8 @@ class Column:
     unit: str = ""
     """What the line above says; quantities say the unit in force instead."""
     role: Role = Role.PLAIN
+    note: str = ""
+    """What a reader of the header is told; "" where `meanings.py` has words for the source."""
 
 
 def spacer(width: float) -> Column:
@@ -163,6 +165,40 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Owned:
+    """A named cell that the process which writes the workbook fills by itself; no frame holds it."""
+
+    name: str
+    row: int
+    column: int
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A line of one cell's size that shows a column of a table."""
+
+    row: int
+    column: int
+    table: str
+    source: str
+    """Column of the table."""
+    least: float | None = None
+    most: float | None = None
+    """Ends of its scale; None for those of what it shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A formula that the template writes once; the cell is the user's from then on."""
+
+    row: int
+    column: int
+    formula: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """Fixed words that the template writes once."""
 
@@ -187,11 +223,15 @@ class Sheet:
     named: tuple[Named, ...] = ()
     inputs: tuple[Input, ...] = ()
     texts: tuple[Text, ...] = ()
+    owned: tuple[Owned, ...] = ()
+    sparks: tuple[Spark, ...] = ()
+    formulas: tuple[Formula, ...] = ()
     freeze: tuple[int, int] = (3, 0)
     """Rows and columns that stay in sight."""
     screen: tuple[int, int] = (36, 0)
     """Rows and columns that must fit one screen; columns 0 = all."""
     heights: dict[int, float] = field(default_factory=dict)
+    """Row -> points, of the rows that are not 15 points (20 pixels) high."""
     pages: int = 0
     """Pages that the sheet prints on, below its band and as wide as its screen; 0 for as many as it takes."""
 
