@@ -11,7 +11,9 @@ import faulthandler
 import json
 import os
 import signal
+import sys
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -25,6 +27,10 @@ HANGS_AFTER = 3.0
 """Times its limit that a cycle may take before the process is ended."""
 
 _LOOK_EVERY_S = 1.0
+_CLOSE, _LOG_OFF, _SHUT_DOWN = 2, 5, 6
+"""Events of a Windows console, wincon.h."""
+_CLOSING_S = 30.0
+"""Longer than Windows waits for a console's process (5 s, 20 s at shutdown): it is the session's end that ends it."""
 
 
 class HangGuard:
@@ -88,28 +94,65 @@ def restarted_after() -> str:
 
 
 def interrupt_on_signals() -> None:
-    """Ctrl-C and SIGTERM raise KeyboardInterrupt where there is no session to be saved."""
-    for name in ("SIGINT", "SIGTERM"):
-        signal.signal(getattr(signal, name), signal.default_int_handler)
+    """Ctrl-C, SIGTERM and a closed terminal raise KeyboardInterrupt where there is no session to be saved."""
+    _hear(("SIGINT", "SIGTERM", "SIGHUP"), signal.default_int_handler)
 
 
-def stop_on_signals() -> Event:
-    """An event that Ctrl-C and SIGTERM set: the cycle in progress is finished, saved, and the program ends with 0.
+class StopAsked(Event):
+    """Set once the session is asked to stop."""
 
-    It is set as well when the parent is gone, so that nobody's orphan works in files that the next start takes up.
+    console_handler: object = None
+    """What Windows calls when the console is closed: kept here, because Windows keeps no reference that counts."""
+
+
+def stop_on_signals() -> StopAsked:
+    """An event that Ctrl-C, SIGTERM and the closing of the terminal's window set.
+
+    The cycle in progress is then finished, saved, and the program ends with 0. It is set as well when the parent is
+    gone, so that nobody's orphan works in files that the next start takes up.
     """
-    stop = Event()
+    stop = StopAsked()
 
     def ask(_signal: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), ask)
+    _hear(("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"), ask)
+    if sys.platform == "win32":
+        import ctypes
+
+        called = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(on_console_event(stop, threading.Event().wait))
+        stop.console_handler = called
+        # The newest handler is asked first, so this one is asked before the runtime's, which would end us at once.
+        ctypes.windll.kernel32.SetConsoleCtrlHandler(called, 1)
     parent = os.environ.get(SUPERVISOR, "")
     if parent.isdigit():
         threading.Thread(target=_stop_without, args=(int(parent), stop), name="parent", daemon=True).start()
     return stop
+
+
+def on_console_event(stop: Event, wait: Callable[[float], object]) -> Callable[[int], int]:
+    """What Windows is to call, on a thread of its own, for a console event; returns 1 where it was dealt with.
+
+    After a return from a close, a log-off or a shutdown Windows ends the process at once. So that one asks the session
+    to stop and waits: the process ends when the session has, or when Windows does not wait any longer.
+    """
+
+    def handle(event: int) -> int:
+        if event not in (_CLOSE, _LOG_OFF, _SHUT_DOWN):
+            return 0
+        stop.set()
+        wait(_CLOSING_S)
+        return 1
+
+    return handle
+
+
+def _hear(names: Sequence[str], handler: Callable[[int, FrameType | None], object]) -> None:
+    """Set the handler of the signals that this system has, but for a hang-up that is ignored on purpose (nohup)."""
+    for name in names:
+        number = getattr(signal, name, None)
+        if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
+            signal.signal(number, handler)
 
 
 def _stop_without(pid: int, stop: Event) -> None:

@@ -139,3 +139,53 @@ def test_a_session_whose_parent_is_gone_is_asked_to_stop(monkeypatch: pytest.Mon
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+# Closing the window
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals")
+@pytest.mark.parametrize("ignored", [False, True])
+def test_closing_the_terminal_finishes_the_cycle_and_saves(ignored: bool, recording: Path, tmp_path: Path) -> None:
+    """The terminal's end is a hang-up for the program; under nohup it goes on to the end of the day."""
+    import fcntl
+    import pty
+    import termios
+
+    place = Place(tmp_path / "place")
+    speed = "200" if ignored else "30"
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*(["nohup"] if ignored else []), *program.command(*place.replay(recording, "--speed", speed))],
+        stdin=theirs, stdout=theirs, stderr=theirs, env=program.environment(), cwd=tmp_path, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one thread only
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        while process.poll() is None and not _has_cycles(place, 2):
+            threading.Event().wait(0.02)
+        os.close(ours)
+        assert process.wait(timeout=120) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(30)
+    ((stored, last),) = place.rows("SELECT count(*), max(cycle) FROM cycle")
+    assert stored == last
+    assert (stored == COUNT) is ignored
+    # A session that was stopped goes on with the next start; one that came to its close is ended.
+    assert place.rows("SELECT ended_at IS NULL FROM session") == [(not ignored,)]
+    assert place.rows("PRAGMA integrity_check") == [("ok",)]
+    assert place.whole()
+
+
+@pytest.mark.parametrize(("event", "stops"), [(0, False), (1, False), (2, True), (5, True), (6, True)])
+def test_a_closed_console_of_windows_waits_for_the_session(event: int, stops: bool) -> None:
+    """CTRL_CLOSE_EVENT 2, CTRL_LOGOFF_EVENT 5, CTRL_SHUTDOWN_EVENT 6; Ctrl-C 0 and Ctrl-Break 1 are signals."""
+    stop, waited = threading.Event(), []
+    handle = supervised.on_console_event(stop, lambda seconds: waited.append((stop.is_set(), seconds > 20)))
+    assert handle(event) == int(stops)
+    assert stop.is_set() is stops
+    # 20 s is the longest that Windows waits itself, at a shutdown.
+    assert waited == [(True, True)] * stops
