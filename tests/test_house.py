@@ -47,7 +47,7 @@ ROOMS = {
     "analytics": room("model errors", "numpy scipy pandas", pure=True),
     "trading": room("model errors", "numpy scipy pandas", pure=True),
     "history": room("model errors", "sqlite_utils pandas pyarrow numpy"),
-    "workbook": room("workbook model errors", "xlsxwriter openpyxl lxml xlwings numpy"),
+    "workbook": room("workbook model errors", "xlsxwriter openpyxl lxml xlwings numpy pandas psutil"),
     "workbook.layout": room("model", "numpy", pure=True),
     "workbook.render": room("workbook.layout model", "numpy", pure=True),
     "adapters": room("model errors ports", "pandas pyarrow numpy scipy"),

@@ -1,0 +1,272 @@
+"""LibreOffice as the spreadsheet program of the live workbook: `LibreOfficeFront`.
+
+It opens or takes up one workbook by its full path, tells whether it is still there, and ends only what it started.
+Writing goes through xlwings' own classes.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import xlwings
+
+from optionscanner.errors import WorkbookBusy, WorkbookError
+from optionscanner.workbook.live.front import FrontBusy, FrontLost, Opened
+from optionscanner.workbook.office import engine, files, locks, macros, process
+from optionscanner.workbook.office.bridge import Bridge
+from optionscanner.workbook.office.process import Office
+from optionscanner.workbook.office.watch import Watch
+
+FRAME_DEADLINE_S = 3.0
+"""Seconds after which an office that has not taken a frame counts as frozen; a frame takes some 0.06 s."""
+CLOSE_DEADLINE_S = 5.0
+"""Seconds for the user's dialog to go away before a workbook cannot be closed."""
+
+_TRY_EVERY_S = 0.1
+
+
+class LibreOfficeFront:
+    """The live workbook in LibreOffice, on a profile of its own; see `workbook.live.front.Front`."""
+
+    name = engine.NAME
+    deadline: float | None = FRAME_DEADLINE_S
+
+    def __init__(self, profile: Path, *, headless: bool | None = None) -> None:
+        """`profile` is the folder of the profile; `headless` None means: windows where there is a display."""
+        self._profile = profile
+        self._headless = headless
+        self._office: Office | None = None
+        self._app: engine.App | None = None
+        self._watches: dict[Path, Watch] = {}
+
+    def open(self, path: Path) -> Opened:
+        """Take up the workbook where it is open in our office, else open it there; see `Front.open`."""
+        path = Path(os.path.realpath(path))
+        files.check(path)
+        office, app = self._have_office(path)
+        note = ""
+        with self._lost_where_gone():
+            matches = [book for book in app.books if book.path() == path]
+            if len(matches) > 1:
+                raise WorkbookBusy(f"{path} is open twice in LibreOffice: close one of the two windows")
+            if matches:
+                model = matches[0].document.model
+                note = f"{path.name} was open in LibreOffice already and is used as it stands"
+            else:
+                model = self._load(office, path)
+            if model.isReadonly():
+                self._leave_unwanted(model, matches)
+                raise WorkbookBusy(
+                    f"{path} can only be opened for reading: make the file and its folder writable, "
+                    "then close it in LibreOffice"
+                )
+            _release_locks(office.bridge, model)
+        self._watches[path] = Watch(office.bridge, office.desktop, model)
+        book = xlwings.Book(impl=engine.Book(app, model))
+        return Opened(book, None if office.running is None else office.running.pid, note)
+
+    def is_open(self, opened: Opened) -> bool:
+        """Whether the workbook is still open under its path; raises FrontLost where the program died."""
+        watch, path = self._watch(opened)
+        if watch is None or watch.closed:
+            return False
+        if self._office is None or not self._office.alive():
+            raise FrontLost("LibreOffice ended without closing the workbook")
+        book: engine.Book = opened.book.impl
+        return not book.document.disposed() and book.path() == path
+
+    def disturbed(self, opened: Opened) -> str:
+        """Always "": LibreOffice takes values while the user types, copies or answers a dialog, and loses nothing."""
+        return ""
+
+    def failure(self, error: Exception) -> FrontLost | FrontBusy | None:
+        """A call into an office or workbook that is gone; everything else is no business of the program."""
+        if self._office is None:
+            return None
+        bridge = self._office.bridge
+        if not isinstance(error, (bridge.failed, AttributeError, KeyError)):
+            return None
+        if not self._office.alive() or isinstance(error, bridge.error("com.sun.star.lang.DisposedException")):
+            return FrontLost("LibreOffice or the workbook was closed or ended during a call")
+        if any(watch.gone() for watch in self._watches.values()):
+            return FrontLost("the workbook was closed in LibreOffice during a call")
+        return None
+
+    @contextmanager
+    def quiet(self, opened: Opened) -> Iterator[None]:
+        """One repaint at the end, and no entries in the user's undo list; always taken back, even after an error."""
+        model = opened.book.impl.document.model
+        undo = model.getUndoManager()
+        model.lockControllers()
+        try:
+            undo.lock()
+            try:
+                yield
+            finally:
+                undo.unlock()
+        finally:
+            model.unlockControllers()
+
+    def order_held(self, opened: Opened, sheet: str, address: str) -> bool:
+        """Whether a filter hides rows of the block; rows that the user hid by hand do not count."""
+        block = opened.book.impl.sheets(sheet).range(address)
+        visible = sum(
+            part.EndRow - part.StartRow + 1 for part in block.columns[0].uno.queryVisibleCells().RangeAddresses
+        )
+        if visible == block.shape[0]:
+            return False
+        rows = block.uno.getRows()
+        return any(rows.getByIndex(number).IsFiltered for number in range(block.shape[0]))
+
+    def save(self, opened: Opened) -> None:
+        """Save the workbook in its place and format; see `Front.save`."""
+        document = opened.book.impl.document
+        with self._lost_where_gone():
+            files.store(document.bridge, document.model)
+
+    def save_copy(self, opened: Opened, to: Path) -> None:
+        """Write the workbook as it stands to another file, in the format of that file's extension."""
+        document = opened.book.impl.document
+        with self._lost_where_gone():
+            files.store_to(document.bridge, document.model, to)
+
+    def pdf(self, opened: Opened, to: Path, sheets: tuple[str, ...]) -> None:
+        """Print these sheets, in the order of the workbook, from a hidden copy."""
+        office = self._require()
+        with tempfile.TemporaryDirectory(prefix="optionscanner-pdf-") as folder, self._lost_where_gone():
+            copy = Path(os.path.realpath(folder)) / "print.xlsx"
+            self.save_copy(opened, copy)
+            model = files.load(office, copy, hidden=True, read_only=True, macros=False)
+            if model is None:
+                raise WorkbookBusy(f"the copy of the workbook for {to} could not be opened")
+            try:
+                _keep_sheets(model, sheets)
+                files.store_to(office.bridge, model, to)
+            finally:
+                model.close(True)
+
+    def run_macro(self, opened: Opened, name: str, *arguments: Any) -> Any:
+        """Run a macro of the workbook (`Module.Name`); returns what it returns."""
+        with self._lost_where_gone():
+            return macros.run(opened.book.impl.document, name, arguments)
+
+    def close(self, opened: Opened, *, leave_open: bool) -> None:
+        """Let go; without `leave_open` save and close the workbook, and end our office where nothing else is open."""
+        watch, path = self._watch(opened)
+        if watch is not None:
+            watch.stop()
+            self._watches.pop(path, None)
+        office, app = self._require(), self._app
+        assert app is not None
+        if leave_open:
+            engine.release(app)
+            self._office = self._app = None
+            return
+        document = opened.book.impl.document
+        if office.alive() and not document.disposed():
+            self.save(opened)
+            self._close(office.bridge, document.model, path)
+        if not office.alive() or not any(True for _ in office.components()):
+            engine.release(app)
+            office.quit()
+            self._office = self._app = None
+
+    def _have_office(self, path: Path) -> tuple[Office, engine.App]:
+        if self._office is not None and not self._office.alive():
+            if self._app is not None:
+                engine.release(self._app)
+            self._office = self._app = None
+            self._watches.clear()
+        if self._office is None or self._app is None:
+            running = process.profiles.recall(self._profile)
+            if running is None or not running.alive():
+                # Before a window opens: it would show a question about the lock, and wait.
+                locks.clear_own(path, self._profile)
+            self._office = Office.have(self._profile, path.parent, headless=self._headless)
+            self._app = engine.adopt(self._office)
+        return self._office, self._app
+
+    def _load(self, office: Office, path: Path) -> Any:
+        locks.refuse_foreign(path)
+        if not os.access(path, os.W_OK):
+            raise WorkbookBusy(f"{path} is write-protected: make the file writable, or choose another workbook")
+        model = files.load(office, path)
+        if model is None:
+            locks.refuse_foreign(path)
+            raise WorkbookBusy(f"{path} could not be opened: LibreOffice would have asked a question about it")
+        return model
+
+    def _leave_unwanted(self, model: Any, matches: list[Any]) -> None:
+        """Close what was opened a moment ago and cannot be used; what the user had open stays."""
+        if not matches:
+            model.close(True)
+
+    def _close(self, bridge: Bridge, model: Any, path: Path) -> None:
+        veto = bridge.error("com.sun.star.util.CloseVetoException")
+        until = time.monotonic() + CLOSE_DEADLINE_S
+        while True:
+            try:
+                model.setModified(False)
+                model.close(True)
+                return
+            except veto as error:
+                if time.monotonic() > until:
+                    raise WorkbookBusy(
+                        f"{path} cannot be closed while a window of LibreOffice asks something: answer it"
+                    ) from error
+                time.sleep(_TRY_EVERY_S)
+
+    def _require(self) -> Office:
+        if self._office is None:
+            raise FrontLost("LibreOffice is not open")
+        return self._office
+
+    def _watch(self, opened: Opened) -> tuple[Watch | None, Path]:
+        model = opened.book.impl.document.model
+        for path, watch in self._watches.items():
+            if watch.model is model:
+                return watch, path
+        return None, Path()
+
+    @contextmanager
+    def _lost_where_gone(self) -> Iterator[None]:
+        """Errors of an office or a workbook that is gone come out as FrontLost."""
+        office = self._office
+        failed = Exception if office is None else office.bridge.failed
+        try:
+            yield
+        except WorkbookError:
+            raise
+        except failed as error:
+            lost = self.failure(error)
+            if lost is None:
+                raise
+            raise lost from error
+
+
+def _release_locks(bridge: Bridge, model: Any) -> None:
+    """Undo what a writer that died within a frame leaves: a window that repaints no more, a shut undo list."""
+    while model.hasControllersLocked():
+        model.unlockControllers()
+    undo = model.getUndoManager()
+    with suppress(bridge.error("com.sun.star.util.NotLockedException")):
+        while undo.isLocked():
+            undo.unlock()
+
+
+def _keep_sheets(model: Any, sheets: tuple[str, ...]) -> None:
+    """Hide the others: formulas and charts may need them."""
+    names = model.Sheets.ElementNames
+    missing = [name for name in sheets if name not in names]
+    if missing:
+        raise WorkbookError(f"the workbook has no sheet {', '.join(missing)} to print: it has {', '.join(names)}")
+    for name in sheets:
+        model.Sheets.getByName(name).IsVisible = True
+    for name in names:
+        model.Sheets.getByName(name).IsVisible = name in sheets
