@@ -1,0 +1,306 @@
+"""Puts blocks into the open workbook: only what changed, only where it belongs.
+
+Main entry: `Painter.paint`. Before a sheet is written it is read once over all our blocks: headers that do not stand
+where they stood, or cells that no longer hold what was written, mean that something moved, and the names are asked
+again first. So nothing is ever written beside its place, and what the user overtypes is healed with the next change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from optionscanner.model.frame import Cell
+from optionscanner.workbook.grid import Cells, Line, Sheet, Table
+from optionscanner.workbook.layout import BlockSpec
+from optionscanner.workbook.layout import blocks as blocks_of
+from optionscanner.workbook.live import held
+from optionscanner.workbook.live.binding import LiveBinding, bind
+from optionscanner.workbook.live.front import Front, Opened
+from optionscanner.workbook.live.places import BLANK, Image, Placed, Rows, Run
+from optionscanner.workbook.live.reading import reader
+
+CONTROL_SHEET = "CONTROL"
+_MODE, _FRONT = "band.mode", "band.front"
+# What a General cell of Excel would take for a number, a date, a formula or an error instead of text.
+_PATIENCE = 5
+"""How often in a row cells may differ from what was written before that says nothing: a format may change values."""
+_READS_AS_MORE = re.compile(r"^(?:[=+\-@'#]|.*\d|(?:true|false)$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """What one frame did."""
+
+    cells: int
+    """Cells written."""
+    blocks: int
+    """Blocks written."""
+
+
+@dataclass
+class _Single:
+    """Cells that the writer itself fills on a sheet's band."""
+
+    block: str
+    index: int
+
+
+@dataclass
+class Painter:
+    """Knows where everything stands and what was written there; all calls from the thread of the spreadsheet."""
+
+    front: Front
+    opened: Opened
+    layout: Sequence[Sheet]
+    binding: LiveBinding = field(init=False)
+    orders: dict[str, held.Order] = field(default_factory=dict)
+    holding: dict[str, str] = field(default_factory=dict)
+    """ranked table -> why its order is held."""
+    bound_times: int = 0
+    """How often the names were read."""
+
+    def __post_init__(self) -> None:
+        self._keeps_text = {name: _texts(block, sheet) for sheet in self.layout for name, block in blocks_of(sheet)}
+        self._owner = {name: sheet for sheet in self.layout for name, _ in blocks_of(sheet)}
+        self._fronts = list(_sources(self.layout, _FRONT))
+        self._modes = list(_sources(self.layout, _MODE))
+        self._keys = {
+            table.name: [c.source for c in table.fields].index(held.RANKED[table.name][0])
+            for sheet in self.layout for table in sheet.tables if table.name in held.RANKED
+        }  # fmt: skip
+        self.bind()
+
+    def bind(self) -> bool:
+        """Read the names again; whether any block has moved, come or gone."""
+        older = getattr(self, "binding", None)
+        self.binding = bind(self.opened.book, self.layout, reader(self.front.name))
+        self.bound_times += 1
+        if older is None:
+            return True
+        self.binding.adopt(older)
+        before, now = older.placed, self.binding.placed
+        return before.keys() != now.keys() or not all(now[name].same_place(before[name]) for name in now)
+
+    def forget(self) -> None:
+        """Write everything whole next time: the workbook is another one now."""
+        for placed in self.binding.placed.values():
+            placed.forget()
+
+    def paint(self, wanted: Mapping[str, Rows], *, state: str, only_control: bool = False) -> Painted:
+        """Write the blocks of `wanted` that differ from what stands there, and the front's state on every band."""
+        self._note_filters()
+        given = self._with_state(wanted, state, only_control=only_control)
+        changed = self._changed(given)
+        images = self._looked(changed)
+        changed = self._changed(given)
+        for name in changed:
+            self._fit(name, given[name])
+        cells = count = 0
+        for name in changed:
+            placed = self.binding.placed[name]
+            done = self._write(placed, self._ordered(placed, given[name], images))
+            placed.last = given[name]
+            cells += done
+            count += done > 0
+        return Painted(cells, count)
+
+    def stop(self, sentence: str) -> None:
+        """Write that the engine stopped into the mode and front cells of every sheet."""
+        for single in (*self._modes, *self._fronts):
+            placed = self.binding.placed.get(single.block)
+            place = placed.cells[single.index] if placed is not None else None
+            if placed is not None and place is not None:
+                self.binding.range(placed.sheet, *place, *place).raw_value = ((sentence,),)
+
+    def beat(self, now: float) -> None:
+        """Write the time into HEARTBEAT [serial number of the machine's wall clock], where the workbook has it."""
+        at = self.binding.heartbeat
+        if at is not None:
+            self.binding.range(at.sheet, at.top, at.left, at.top, at.left).raw_value = ((now,),)
+
+    @property
+    def truncated(self) -> tuple[str, ...]:
+        """Tables that could not grow to what they should hold."""
+        return tuple(sorted(p.name for p in self.binding.placed.values() if p.cut))
+
+    # What is to be written
+
+    def _with_state(self, wanted: Mapping[str, Rows], state: str, *, only_control: bool) -> dict[str, Rows]:
+        """The blocks with the front's state in its cells; of a paused front only CONTROL and the bands."""
+        given = {
+            name: rows
+            for name, rows in wanted.items()
+            if name in self.binding.placed and (not only_control or self._owner[name].name == CONTROL_SHEET)
+        }
+        for single in self._fronts:
+            placed = self.binding.placed.get(single.block)
+            if placed is None or single.block not in wanted:
+                continue
+            why = sorted({why for table, why in self.holding.items() if self._sheet_of(table) == placed.sheet})
+            rows = given.get(single.block) or placed.last or wanted[single.block]
+            said = ", ".join([state, *why])
+            given[single.block] = (*rows[: single.index], (said,), *rows[single.index + 1 :])
+        return given
+
+    def _sheet_of(self, table: str) -> str:
+        placed = self.binding.placed.get(table)
+        return placed.sheet if placed is not None else ""
+
+    def _changed(self, given: Mapping[str, Rows]) -> list[str]:
+        placed = self.binding.placed
+        return [name for name, rows in given.items() if name in placed and placed[name].last != rows]
+
+    def _note_filters(self) -> None:
+        """Ask which ranked tables the user filters."""
+        for name in self._keys:
+            placed = self.binding.placed.get(name)
+            if placed is None:
+                continue
+            area = f"{_a1(placed.top + 1, placed.left)}:{_a1(placed.bottom, placed.right)}"
+            if self.front.order_held(self.opened, placed.sheet, area):
+                self.holding[name] = held.FILTERED
+            elif self.holding.get(name) == held.FILTERED:
+                del self.holding[name]
+                placed.last = None
+
+    # What stands there
+
+    def _looked(self, changed: Sequence[str]) -> dict[str, Image]:
+        """Images of the sheets that hold the changed blocks, the binding made right by what they show."""
+        sheets = {self.binding.placed[name].sheet for name in changed}
+        images = {sheet: self.binding.image(sheet) for sheet in sheets}
+        strange = [p for sheet in sheets for p in self.binding.on(sheet) if not _stands(p, images[sheet])]
+        if not strange:
+            return images
+        if self.bind():
+            images = {sheet: self.binding.image(sheet) for sheet in self.binding.rectangles}
+        for placed in self.binding.placed.values():
+            if placed.sheet in images:
+                _learn(placed, images[placed.sheet])
+        return images
+
+    def _fit(self, name: str, rows: Rows) -> None:
+        """Let a table grow to its rows where there is room; remember those that stay cut off."""
+        placed = self.binding.placed[name]
+        if len(rows) > placed.height and not placed.cut:
+            self.binding.grow(name, len(rows))
+        placed.cut = len(rows) > placed.height
+
+    def _ordered(self, placed: Placed, rows: Rows, images: Mapping[str, Image]) -> Rows:
+        """The rows, or where the user filters or sorts, the rows in the order that stands on the sheet."""
+        name = placed.name
+        if name not in self._keys or not rows:
+            return rows
+        key = self._keys[name]
+        at, image = placed.columns[key], images.get(placed.sheet)
+        if at is None or image is None:
+            return rows
+        seen = [image.at((row, at)) for row in range(placed.top + 1, placed.bottom + 1)]
+        order = self.orders.setdefault(name, held.Order())
+        why = order.held(seen, [row[key] for row in rows], filtered=self.holding.get(name) == held.FILTERED)
+        group = held.RANKED[name][1]
+        partner = next((n for n, w in self.holding.items() if n != name and held.RANKED[n][1] == group and w), "")
+        if why:
+            self.holding[name] = why
+        else:
+            self.holding.pop(name, None)
+        if why or partner:
+            if not why:
+                theirs = self.binding.placed[partner]
+                column = theirs.columns[self._keys[partner]]
+                seen = [image.at((row, column)) for row in range(theirs.top + 1, theirs.bottom + 1)] if column else seen
+            rows = held.placed(rows, key, seen)
+        order.written = tuple(row[key] if row[key] is not None else BLANK for row in rows)
+        order.written += (BLANK,) * (placed.height - len(order.written))
+        return rows
+
+    # Writing
+
+    def _write(self, placed: Placed, rows: Rows) -> int:
+        """Write the runs that differ, from the first row that does to the last; cells written."""
+        cells = 0
+        for run in placed.runs:
+            values = run.pick(rows)
+            if values == run.given:
+                continue
+            first, last = _differing(run, values)
+            part = values[first : last + 1]
+            top = run.top + first
+            area = self.binding.range(placed.sheet, top, run.left, run.top + last, run.right)
+            area.raw_value = self._worded(placed, run, part, first)
+            run.given = run.shown = values
+            cells += len(part) * run.width
+        return cells
+
+    def _worded(self, placed: Placed, run: Run, rows: Rows, first: int) -> Rows:
+        """Rows as the program takes them: Excel reads a text like a number or formula as one, unless told not to."""
+        if self.front.name != "excel":
+            return rows
+        kept, picks = self._keeps_text[placed.name], run.picks
+
+        def word(value: Cell, pick: int) -> Cell:
+            plain = not isinstance(value, str) or not _READS_AS_MORE.match(value)
+            return value if plain or kept[pick] else f"'{value}"
+
+        if placed.cells and not placed.columns and run.width == 1:
+            return tuple((word(row[0], pick),) for row, pick in zip(rows, picks[first:], strict=False))
+        return tuple(tuple(word(value, pick) for value, pick in zip(row, picks, strict=True)) for row in rows)
+
+
+def _sources(layout: Sequence[Sheet], source: str) -> Sequence[_Single]:
+    """The cells of the layout that show `source`."""
+    return [
+        _Single(cells.name, i)
+        for sheet in layout for cells in sheet.cells for i, cell in enumerate(cells.cells) if cell.source == source
+    ]  # fmt: skip
+
+
+def _texts(block: BlockSpec, sheet: Sheet) -> tuple[bool, ...]:
+    """For each value of a block whether its cell is formatted as text."""
+    if isinstance(block, Table):
+        return tuple(column.kind.number_format == "@" for column in block.fields)
+    if isinstance(block, Line):
+        units = block.name == sheet.table(block.table).units_name
+        return tuple(units or column.kind.number_format == "@" for column in sheet.table(block.table).fields)
+    if isinstance(block, Cells):
+        return tuple(cell.style != "value" or cell.kind.number_format == "@" for cell in block.cells)
+    return tuple(cell.kind.number_format == "@" for cell in block.cells)
+
+
+def _stands(placed: Placed, image: Image) -> bool:
+    """Whether a block's headers and what was written last are still there."""
+    for place, header in placed.headers:
+        if str(image.at(place)).strip() != header:
+            return False
+    return all(not run.shown or run.strange > _PATIENCE or image.part(run) == run.shown for run in placed.runs)
+
+
+def _learn(placed: Placed, image: Image) -> None:
+    """Take what the sheet shows for what stands there, so that strange cells are written again and told once."""
+    for run in placed.runs:
+        if run.shown:
+            seen = image.part(run)
+            if seen != run.shown:
+                run.shown, run.given = seen, ()
+                run.strange += 1
+                placed.last = None
+            elif run.strange <= _PATIENCE:
+                run.strange = 0
+
+
+def _differing(run: Run, values: Rows) -> tuple[int, int]:
+    """First and last row of the run that must be written."""
+    if len(run.given) != len(values):
+        return 0, len(values) - 1
+    rows = [i for i, (old, new) in enumerate(zip(run.given, values, strict=True)) if old != new]
+    return rows[0], rows[-1]
+
+
+def _a1(row: int, column: int) -> str:
+    letters = ""
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return f"{letters}{row}"

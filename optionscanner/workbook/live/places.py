@@ -1,0 +1,228 @@
+"""Places of blocks in an open workbook, cut into runs of cells that one call can write.
+
+Pure: no spreadsheet is asked here. Rows and columns count from 1, as in the layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+
+from optionscanner.model.frame import Cell, Row
+
+Position = tuple[int, int]
+Rows = tuple[Row, ...]
+
+BLANK = ""
+"""What empties a cell in both spreadsheet programs."""
+
+
+def cleaned(row: Sequence[object]) -> Row:
+    """The row as a spreadsheet takes it: blanks for what is absent or not finite, plain floats and texts."""
+    return tuple([value if type(value) is float and -_HUGE < value < _HUGE else _plain(value) for value in row])
+
+
+def _plain(value: object) -> Cell:
+    if value is None:
+        return BLANK
+    if isinstance(value, str):
+        return value
+    number = float(value)  # type: ignore[arg-type]
+    return number if -_HUGE < number < _HUGE else BLANK
+
+
+_HUGE = float("inf")
+
+
+@dataclass
+class Run:
+    """Cells beside each other that are written together."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    given: Rows = ()
+    """What was written last, as the cells were given it; () when that is unknown."""
+    shown: Rows = ()
+    """What the cells are known to hold: `given`, or what was read in their place."""
+    strange: int = 0
+    """How often they held something else than what was written, without a stretch of agreement since."""
+    picks: tuple[int, ...] = ()
+    """Which values of a row of the block, or of a block of single cells which rows, in the run's order."""
+
+    @property
+    def bottom(self) -> int:
+        """Last row."""
+        return self.top + self.height - 1
+
+    @property
+    def right(self) -> int:
+        """Last column."""
+        return self.left + self.width - 1
+
+    def pick(self, rows: Rows) -> Rows:
+        """The run's values out of the block's rows, as many rows as the run is high."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Write it whole next time."""
+        self.given = self.shown = ()
+
+
+@dataclass
+class Columns(Run):
+    """Adjacent columns of a table or line, over all its rows."""
+
+    whole: bool = False
+    """Whether they are just all values of a row."""
+
+    def pick(self, rows: Rows) -> Rows:
+        """The columns of each row, blank rows below the last one."""
+        if self.whole:
+            picked = [cleaned(row) for row in rows[: self.height]]
+        elif len(self.picks) == 1:
+            only = self.picks[0]
+            picked = [cleaned((row[only],)) for row in rows[: self.height]]
+        else:
+            take = itemgetter(*self.picks)
+            picked = [cleaned(take(row)) for row in rows[: self.height]]
+        picked += [(BLANK,) * self.width] * (self.height - len(picked))
+        return tuple(picked)
+
+
+@dataclass
+class Singles(Run):
+    """Single cells that stand in one column below each other, or in one row beside each other."""
+
+    def pick(self, rows: Rows) -> Rows:
+        """Their values as one column or one row."""
+        values = cleaned([rows[i][0] if i < len(rows) else None for i in self.picks])
+        return (values,) if self.height == 1 else tuple((value,) for value in values)
+
+
+@dataclass
+class Placed:
+    """A block of the layout in the open workbook."""
+
+    name: str
+    sheet: str
+    """Name of the sheet as it is now."""
+    width: int
+    """Values in a row of the block."""
+    height: int
+    """Rows that the workbook has for it."""
+    runs: list[Run]
+    headers: tuple[tuple[Position, str], ...] = ()
+    """(cell, header text) that must stand there while this place is right; of tables."""
+    columns: tuple[int | None, ...] = ()
+    """Sheet column of each value of a row; of tables and lines."""
+    top: int = 0
+    """Header row; of tables."""
+    left: int = 0
+    right: int = 0
+    """First and last column of the defined name; of tables."""
+    cells: tuple[Position | None, ...] = ()
+    """Place of each value; of blocks of single cells."""
+    last: Rows | None = None
+    """The block as it was last written, uncleaned; None when it must be written."""
+    cut: bool = False
+    """Whether it could not grow to what it should hold."""
+
+    def same_place(self, other: Placed) -> bool:
+        """Whether the other stands on the same cells."""
+        return (self.sheet, self.height, self.headers, self.columns, self.top, self.cells) == (
+            other.sheet, other.height, other.headers, other.columns, other.top, other.cells
+        )  # fmt: skip
+
+    def forget(self) -> None:
+        """Write it whole next time."""
+        self.last = None
+        for run in self.runs:
+            run.forget()
+
+    @property
+    def bottom(self) -> int:
+        """Last body row of a table."""
+        return self.top + self.height
+
+    @property
+    def occupied(self) -> set[Position]:
+        """Every cell it writes."""
+        return {(run.top + r, run.left + c) for run in self.runs for r in range(run.height) for c in range(run.width)}
+
+
+def column_runs(columns: Sequence[int | None], top: int, height: int) -> list[Run]:
+    """Runs of a table's body, or of a line (`height` 1): one for each stretch of adjacent columns."""
+    standing = sorted((at, i) for i, at in enumerate(columns) if at is not None)
+    runs: list[Run] = []
+    stretch: list[tuple[int, int]] = []
+    for at, i in standing:
+        if stretch and at != stretch[-1][0] + 1:
+            runs.append(_columns(stretch, top, height, len(columns)))
+            stretch = []
+        stretch.append((at, i))
+    if stretch:
+        runs.append(_columns(stretch, top, height, len(columns)))
+    return runs
+
+
+def _columns(stretch: Sequence[tuple[int, int]], top: int, height: int, width: int) -> Run:
+    picks = tuple(i for _, i in stretch)
+    return Columns(top, stretch[0][0], height, len(stretch), picks=picks, whole=picks == tuple(range(width)))
+
+
+def single_runs(cells: Sequence[Position | None]) -> list[Run]:
+    """Runs of a block of single cells, cut so that there are few: down the columns or along the rows."""
+    return min(_stretches(cells, along=0), _stretches(cells, along=1), key=len)
+
+
+def _stretches(cells: Sequence[Position | None], *, along: int) -> list[Run]:
+    across = 1 - along
+    standing = sorted((p[across], p[along], i) for i, p in enumerate(cells) if p is not None)
+    runs: list[Run] = []
+    stretch: list[tuple[int, int, int]] = []
+    for place in [*standing, (-1, -1, -1)]:
+        if stretch and (place[0], place[1]) != (stretch[-1][0], stretch[-1][1] + 1):
+            first, size = stretch[0], len(stretch)
+            corner = (first[1], first[0]) if along == 0 else (first[0], first[1])
+            high, wide = (size, 1) if along == 0 else (1, size)
+            runs.append(Singles(*corner, high, wide, picks=tuple(i for *_, i in stretch)))
+            stretch = []
+        stretch.append(place)
+    return runs
+
+
+@dataclass
+class Rectangle:
+    """Smallest rectangle over many cells."""
+
+    top: int = 2**31
+    left: int = 2**31
+    bottom: int = 0
+    right: int = 0
+
+    def take(self, top: int, left: int, bottom: int, right: int) -> None:
+        """Grow to hold these as well."""
+        self.top, self.left = min(self.top, top), min(self.left, left)
+        self.bottom, self.right = max(self.bottom, bottom), max(self.right, right)
+
+
+@dataclass
+class Image:
+    """What a sheet shows at one moment, read in one call."""
+
+    top: int
+    left: int
+    rows: Sequence[Sequence[Cell]] = field(default_factory=tuple)
+
+    def at(self, place: Position) -> Cell:
+        """One cell; blank beyond what was read."""
+        r, c = place[0] - self.top, place[1] - self.left
+        return self.rows[r][c] if 0 <= r < len(self.rows) and 0 <= c < len(self.rows[r]) else BLANK
+
+    def part(self, run: Run) -> Rows:
+        """The cells of a run."""
+        first, last = run.left - self.left, run.right - self.left + 1
+        return tuple(tuple(row[first:last]) for row in self.rows[run.top - self.top : run.bottom - self.top + 1])
