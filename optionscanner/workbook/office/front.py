@@ -81,6 +81,15 @@ class LibreOfficeFront:
         book: engine.Book = opened.book.impl
         return not book.document.disposed() and book.path() == path
 
+    def reopened(self, opened: Opened) -> Opened | None:
+        """The workbook that the user closed, where they have opened it in our office since; opens nothing itself."""
+        _, path = self._watch(opened)
+        app = self._app
+        if app is None or self._office is None or not self._office.alive():
+            return None
+        with self._lost_where_gone():
+            return self.open(path) if any(book.path() == path for book in app.books) else None
+
     def disturbed(self, opened: Opened) -> str:
         """Always "": LibreOffice takes values while the user types, copies or answers a dialog, and loses nothing."""
         return ""
