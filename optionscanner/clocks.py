@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ _INDIA = ZoneInfo("Asia/Kolkata")
 
 # A longer wait would delay Ctrl-C on Windows, where a lock that is being waited for holds back signal handlers.
 _LONGEST_WAIT = 0.2
+_MEANWHILE_EVERY = 0.1
 
 
 class RealTime(Protocol):
@@ -122,10 +124,11 @@ class ManualClock:
             self._now = instant
             self._due = self._real.monotonic()
 
-    def wait_until(self, instant: float) -> None:
+    def wait_until(self, instant: float, meanwhile: Callable[[], None] | None = None) -> None:
         """Advance to `instant` [s since 1970 UTC] when it is due at this speed, or return when asked to stop.
 
         Work done since the last instant counts as waiting; a replay that came late does not hurry to catch up.
+        `meanwhile` is called ten times a second, and its work counts as waiting too.
         """
         if not instant >= self._now:
             self.advance_to(instant)  # raises
@@ -136,7 +139,11 @@ class ManualClock:
         while (left := due - self._real.monotonic()) > 0:
             if self._stop.is_set():
                 return
-            self._stop.wait(min(left, _LONGEST_WAIT))
+            if meanwhile is not None:
+                meanwhile()
+                left = min(due - self._real.monotonic(), _MEANWHILE_EVERY)
+            if left > 0:
+                self._stop.wait(min(left, _LONGEST_WAIT))
         if not self._stop.is_set():
             late = self._real.monotonic() - due
             self.advance_to(instant)

@@ -31,6 +31,7 @@ from optionscanner.analytics.trails import followed
 from optionscanner.health import Health
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import ALERTS
+from optionscanner.model.control import Control
 from optionscanner.model.frame import Frame, WriteResult
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
@@ -82,7 +83,12 @@ class Cycle:
     """Least seconds of real time between two frames; those between are dropped and counted, the last is shown."""
     labels: dict[str, str] = field(default_factory=dict)
     """Fields of the report that only the runner knows: speed, closed_words."""
+    control: Control | None = None
+    """What the user set and what was answered, for the report."""
     _pricing: Pricing | None = None
+    _began_with: State | None = None
+    """State before the newest picture was computed."""
+    _newest: CycleReport | None = None
     _unshown: CycleReport | None = None
     _shown_at: float = float("-inf")
     _left_out: dict[str, float] = field(default_factory=dict)
@@ -98,6 +104,7 @@ class Cycle:
         report = replace(report, events=self.health.events(), recent_alerts=self.health.recent_alerts())
         self._store(report, timings)
         report = replace(report, health=self.health.items(report), message=self.health.message(report))
+        self._newest = report
         if self.elapsed() - self._shown_at < self.show_every:
             self._unshown = report
             self.health.frames_dropped += 1
@@ -118,7 +125,32 @@ class Cycle:
         """Show a picture that was stored before, without counting or storing it again."""
         report = self._computed(chains, {})
         report = replace(report, events=self.health.events(), recent_alerts=self.health.recent_alerts())
-        self._show(replace(report, health=self.health.items(report), message=self.health.message(report)), {})
+        self._newest = replace(report, health=self.health.items(report), message=self.health.message(report))
+        self._show(self._newest, {})
+
+    def show_again(self) -> None:
+        """Show the newest report with what the user has set since; nothing where no cycle ran yet."""
+        if self._newest is not None:
+            self.health.frames_dropped -= self._unshown is not None
+            self._newest = replace(self._newest, control=self.control)
+            self._show(self._newest, {})
+
+    def recalculate(self) -> bool:
+        """Compute the newest picture again under the settings of now, from the state before it, and show it.
+
+        Nothing is counted or stored, and the state stays as it is; False where no cycle ran yet.
+        """
+        if self._newest is None:
+            return False
+        kept = self.state, self._pricing, self._began_with
+        self.state, self._pricing = self._began_with, None
+        report = self._computed(self._newest.chains, {})
+        self.state, self._pricing, self._began_with = kept
+        self._newest = replace(
+            self._newest, pricing=report.pricing, readings=report.readings, failures=report.failures
+        )
+        self.show_again()
+        return True
 
     def flush(self) -> None:
         """Show the newest report if its frame was dropped."""
@@ -130,6 +162,7 @@ class Cycle:
         """Steps 2 to 4: the report of a picture, with nothing stored or shown; the state moves on."""
         failures: list[Failure] = []
         seen, left_out = chains, self._names_left_out(chains.as_of)
+        self._began_with = self.state
         chains = seen.without(left_out) if left_out else seen
         state = self.state.reindexed(chains.layout) if self.state is not None else State.fresh(chains.layout)
         pricing = self._priced(chains, state, failures, timings)
@@ -235,7 +268,7 @@ class Cycle:
     def _store(self, report: CycleReport, timings: dict[str, float]) -> None:
         begun, history = self.elapsed(), self.sinks.history
         if history is not None:
-            error = self._guarded(lambda: history.save(report))
+            error = self.guarded(lambda: history.save(report))
             self.health.stored(report.as_of, _sentence(error) if error else "")
         timings["store"] = 1000.0 * (self.elapsed() - begun)
 
@@ -246,11 +279,11 @@ class Cycle:
             return
         results: list[WriteResult] = []
         rendered: list[Frame] = []
-        error = self._guarded(lambda: rendered.append(self.sinks.render(report)))
+        error = self.guarded(lambda: rendered.append(self.sinks.render(report)))
         timings["render"] = 1000.0 * (self.elapsed() - begun)
         if error is None:
             begun = self.elapsed()
-            error = self._guarded(lambda: results.append(workbook.write(rendered[0])))
+            error = self.guarded(lambda: results.append(workbook.write(rendered[0])))
             timings["workbook"] = 1000.0 * (self.elapsed() - begun)
         result = results[0] if results else WriteResult("failed", _sentence(error), 0.0, 0, 0)
         self.health.shown(report.as_of, result)
@@ -259,11 +292,12 @@ class Cycle:
         begun, recorder = self.elapsed(), self.sinks.recorder
         if recorder is None:
             return
-        error = self._guarded(lambda: recorder.record(report))
+        error = self.guarded(lambda: recorder.record(report))
         self.health.recorded(report.as_of, _sentence(error) if error else "")
         timings["record"] = 1000.0 * (self.elapsed() - begun)
 
-    def _guarded(self, sink: Callable[[], object]) -> Exception | None:
+    def guarded(self, sink: Callable[[], object]) -> Exception | None:
+        """Call a sink, or whatever else must not end the day; what it raised."""
         try:
             sink()
         except Exception as error:  # one sink must not take the others with it

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from optionscanner.model.chains import Chains
 from optionscanner.model.context import DayContext
-from optionscanner.model.frame import Frame, WriteResult
+from optionscanner.model.control import Request
+from optionscanner.model.frame import Cell, ControlReading, Frame, WriteResult
 from optionscanner.model.reports import CycleReport
 from optionscanner.model.sessions import RunSession
 from optionscanner.model.state import Resume
@@ -80,6 +81,12 @@ class History(Protocol):
     def counts(self) -> Mapping[str, int]:
         """Rows stored for the session: cycles, observations, refused, quotes, alerts, failures."""
 
+    def command(self, request: Request) -> None:
+        """Store what was asked and what was answered. Raises HistoryBusy where that cannot be done now."""
+
+    def commands(self) -> Sequence[Request]:
+        """The newest accepted request about each setting, and the newest command, of any session; oldest first."""
+
     def end(self, now: float) -> None:
         """The program ends the session by itself, at `now` of the machine's clock [s since 1970 UTC]."""
 
@@ -105,6 +112,8 @@ class WorkbookHost(Protocol):
 
     paused: bool
     """Set by the engine: while it is true only CONTROL and the state of the front are written."""
+    share: float
+    """Set by the engine: most of the spreadsheet's time that writing may take, 0 to 1."""
 
     @property
     def filtered(self) -> frozenset[str]:
@@ -115,6 +124,12 @@ class WorkbookHost(Protocol):
 
     def settle(self, seconds: float) -> WriteResult | None:
         """Wait at most so long until the newest frame is done; None where it is not, or none was given."""
+
+    def control(self) -> ControlReading | None:
+        """What the user's input cells held when they were last read; None before the first time. Never blocks."""
+
+    def set_inputs(self, values: Mapping[str, Cell | tuple[Cell, ...]]) -> None:
+        """Put values into the user's input cells, by defined name, as soon as that can be done."""
 
     def close(self) -> None:
         """Let go of the workbook."""

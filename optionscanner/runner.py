@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from threading import Event
+from threading import Event, Lock
 from typing import Protocol
 
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
@@ -30,6 +30,10 @@ log = logging.getLogger("optionscanner.cycle")
 
 _LATE_AGAIN_S = 0.2
 """Until the next look at a last instant whose wake-up met a cycle that was still running."""
+_ATTEND_EVERY_S = 0.1
+"""Between two looks at what the user asks for."""
+_LOOKS_LEFT_OUT = 50
+"""After one that failed: some five seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,9 @@ class SteppedClock(Clock, Protocol):
     def advance_to(self, instant: float) -> None:
         """The session's time is now `instant`."""
 
+    def wait_until(self, instant: float, meanwhile: Callable[[], None] | None = None) -> None:
+        """As of any clock; `meanwhile` is called ten times a second until then."""
+
 
 @dataclass
 class Account:
@@ -105,6 +112,11 @@ class Runner:
     account: Account = field(default_factory=Account)
     guard: AbstractContextManager[object] = field(default_factory=nullcontext)
     """Entered around each cycle: what ends a process whose cycle hangs."""
+    attend: Callable[[], None] | None = None
+    """Serves what the user asks for: called some ten times a second between cycles, before each, never during one."""
+    _busy: Lock = field(default_factory=Lock)
+    """Held by a cycle, and while the user is served."""
+    _left_out: int = 0
 
     def seek(self, instant: float) -> None:
         """Fold everything observed up to `instant` into the picture without running a cycle (it was run before)."""
@@ -128,7 +140,7 @@ class Runner:
             instant = self.timetable.next_after(self.clock.now())
             if instant is None:
                 break
-            self.clock.wait_until(instant)
+            self.clock.wait_until(instant, self.look) if self.attend else self.clock.wait_until(instant)
             if self.stop.is_set():
                 break
             self.tick(instant)
@@ -174,7 +186,8 @@ class Runner:
         machine = datetime.now(UTC)
         try:
             while not (self.stop.is_set() or done.is_set()):
-                self.stop.wait(0.2)
+                self.stop.wait(_ATTEND_EVERY_S)
+                self.look()
                 before, machine = machine, datetime.now(UTC)
                 if machine < before:
                     # The machine's clock was set back: what the scheduler waits for would come that much too late.
@@ -186,10 +199,31 @@ class Runner:
             raise trouble[0]
         self.finish()
 
+    def look(self) -> None:
+        """Serve the user, unless a cycle is running; what goes wrong with that is told and never ends the session."""
+        if self.attend is None or not self._busy.acquire(blocking=False):
+            return
+        try:
+            self._look()
+        finally:
+            self._busy.release()
+
+    def _look(self) -> None:
+        if self._left_out:
+            self._left_out -= 1
+            return
+        if self.attend is not None and (error := self.cycle.guarded(self.attend)) is not None:
+            self._left_out = _LOOKS_LEFT_OUT
+            self.cycle.health.note(self.clock.now(), "control", str(error), "CONTROL is looked at again in 5 s")
+
     def tick(self, instant: float) -> None:
         """One cycle at `instant`, if anything was observed since the last."""
-        with self.guard:
-            self._tick(instant)
+        with self._busy:
+            self._look()
+            if self.stop.is_set():
+                return
+            with self.guard:
+                self._tick(instant)
 
     def _tick(self, instant: float) -> None:
         self.clock.advance_to(instant)

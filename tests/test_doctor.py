@@ -126,7 +126,7 @@ def test_the_report_says_what_a_bug_hunter_needs(planted: Path) -> None:
     assert '"every_s": 7.0' in texts["settings.txt"]
     assert "cycle=12 updated=209" in texts["log.txt"]
     told = json.loads(texts["health.txt"].partition("\n")[2])
-    assert told["settings"] == {"mode": "REPLAY", "schema_version": "3"}
+    assert told["settings"] == {"mode": "REPLAY", "schema_version": "4"}
     assert (told["rows"]["cycle"], told["rows"]["observation"], told["rows"]["session"]) == (2, 8, 1)
     assert told["last_session"]["cycles"]["failures"] == 2
     assert len(told["last_session"]["failures"]) == 2

@@ -69,7 +69,7 @@ def test_every_table_and_view_can_be_exported(history: Path, tmp_path: Path) -> 
 
 def test_lines_end_as_the_standard_says_and_nothing_is_quoted_without_need(history: Path, tmp_path: Path) -> None:
     data = export_csv(history, "settings", tmp_path / "s.csv").file.read_bytes()
-    assert data == b"key,value\r\nmode,REPLAY\r\nschema_version,3\r\n"
+    assert data == b"key,value\r\nmode,REPLAY\r\nschema_version,4\r\n"
 
 
 def test_the_byte_order_mark_is_there_when_asked_for(history: Path, tmp_path: Path) -> None:

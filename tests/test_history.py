@@ -399,9 +399,9 @@ def test_each_migration_is_recorded_once(tmp_path: Path) -> None:
     for _ in range(3):
         SqliteHistory(path, Mode.LIVE).close()
     assert rows(path, "SELECT number, name FROM migration") == [
-        (1, "first schema"), (2, "anchors of quotes"), (3, "archives"),
+        (1, "first schema"), (2, "anchors of quotes"), (3, "archives"), (4, "commands"),
     ]  # fmt: skip
-    assert rows(path, "SELECT key, value FROM settings") == [("mode", "LIVE"), ("schema_version", "3")]
+    assert rows(path, "SELECT key, value FROM settings") == [("mode", "LIVE"), ("schema_version", "4")]
 
 
 def test_a_file_of_the_first_schema_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
@@ -415,7 +415,7 @@ def test_a_file_of_the_first_schema_is_brought_up_to_date_with_its_rows(tmp_path
     )
     connection.close()
     stored(path, builders.day_of_reports(INSTANTS[:2]))
-    assert rows(path, "SELECT number FROM migration ORDER BY number") == [(1,), (2,), (3,)]
+    assert rows(path, "SELECT number FROM migration ORDER BY number") == [(1,), (2,), (3,), (4,)]
     assert rows(path, "SELECT underlying, rows, anchored_at FROM observation WHERE session = 7") == [("NIFTY", 5, None)]
     assert rows(path, "SELECT count(*) FROM observation WHERE session = 1") == [(8,)]
 
@@ -440,7 +440,7 @@ def unusable(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         changed("mode.db", "UPDATE settings SET value = 'LIVE' WHERE key = 'mode'"),
     )
     yield (
-        "has schema 99, this program knows up to 3",
+        "has schema 99, this program knows up to 4",
         changed("newer.db", "UPDATE settings SET value = '99' WHERE key = 'schema_version'"),
     )
     yield "database of another program", changed("foreign.db", "DROP TABLE settings")

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from optionscanner.errors import HistoryError
 from optionscanner.history.database import transaction
-from optionscanner.history.schema import ANCHORS, FIXED_TABLES, KEEPING, DeclaredTable
+from optionscanner.history.schema import ANCHORS, COMMANDS, FIXED_TABLES, KEEPING, DeclaredTable
 
 
 def _first_schema(database: Database) -> None:
@@ -26,6 +26,10 @@ def _anchors(database: Database) -> None:
 
 def _keeping(database: Database) -> None:
     _run(database, KEEPING)
+
+
+def _commands(database: Database) -> None:
+    _run(database, COMMANDS)
 
 
 def _run(database: Database, script: str) -> None:
@@ -42,6 +46,7 @@ MIGRATIONS: tuple[tuple[str, Callable[[Database], None]], ...] = (
     ("first schema", _first_schema),
     ("anchors of quotes", _anchors),
     ("archives", _keeping),
+    ("commands", _commands),
 )
 """(what it does, how), numbered from 1 in this order; never changed once released, only appended to."""
 

@@ -198,6 +198,18 @@ CREATE TABLE workbook_archive (  -- values-only copies of the workbook at the en
 ) STRICT, WITHOUT ROWID;
 """
 
+COMMANDS = """
+CREATE TABLE command (  -- what was asked of the program while it ran, and what it answered
+    id INTEGER NOT NULL PRIMARY KEY,
+    session INTEGER NOT NULL,
+    at INTEGER NOT NULL,  -- machine's clock
+    source TEXT NOT NULL,  -- control: the cells of the workbook
+    body TEXT NOT NULL,  -- JSON: {"set": name, "value": cell}, or {"do": command, "request": number}
+    accepted INTEGER,  -- 1, or 0 where it was refused; NULL until it is answered
+    reply TEXT
+) STRICT;
+"""
+
 QUOTE_COLUMNS = (
     "last_paise",
     "bid_paise",

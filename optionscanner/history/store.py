@@ -17,6 +17,7 @@ import numpy as np
 from sqlite_utils import Database
 
 from optionscanner.errors import HistoryBusy, HistoryError
+from optionscanner.history.commands import accepted_requests, add_request
 from optionscanner.history.contract_ids import ContractIds
 from optionscanner.history.database import check_file, opened_for_writing, speaking, transaction
 from optionscanner.history.encode import EncodedCycle, Encoder, Row, milliseconds
@@ -28,6 +29,7 @@ from optionscanner.history.spool import Spool
 from optionscanner.history.views import VIEWS
 from optionscanner.model.columns import ALERTS, READINGS, TableSpec
 from optionscanner.model.context import DayContext
+from optionscanner.model.control import Request
 from optionscanner.model.readings import Reading
 from optionscanner.model.reports import CycleReport
 from optionscanner.model.sessions import Mode, RunSession
@@ -181,6 +183,16 @@ class SqliteHistory:
         """Alerts stored for the session, oldest first."""
         with self._lock, speaking(self.path):
             return stored_alerts(self._database, self._required().stored.id)
+
+    def command(self, request: Request) -> None:
+        """Store what was asked and answered; raises HistoryBusy where that cannot be done now."""
+        with self._lock, speaking(self.path), transaction(self._database.conn):
+            add_request(self._database.conn, self._required().stored.id, request)
+
+    def commands(self) -> tuple[Request, ...]:
+        """The newest accepted request about each setting, and the newest command, of any session; oldest first."""
+        with self._lock, speaking(self.path):
+            return accepted_requests(self._database.conn)
 
     @contextmanager
     def between_cycles(self) -> Iterator[sqlite3.Connection]:

@@ -93,6 +93,14 @@ class Setting:
     otherwise: Cell = None
     """Value of an empty cell where no `key` says it."""
 
+    def configured(self, config: Mapping[str, Mapping[str, object]]) -> Cell:
+        """Value of an empty cell under a configuration (section -> key -> value); KeyError where it lacks the key."""
+        if not self.key:
+            return self.otherwise
+        section, _, key = self.key.partition(".")
+        value = config[section][key]
+        return value if isinstance(value, str) else float(str(value))
+
     @property
     def allowed(self) -> str:
         """What may be typed, in words."""
@@ -142,10 +150,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "CONTROL_MUTE_UNTIL", "Mute until", RUN, Form.TIME, "session",
-        hint="Alerts raised until then, by the session's clock, are stored but not told and not listed before then.",
+        hint="Each day until then, by the session's clock, alerts are stored and not told or listed; then they are.",
     ),
     Setting(
-        "CONTROL_SHARE", "Writer's share", RUN, Form.NUMBER, "%", least=1, most=100, otherwise=10.0,
+        "CONTROL_SHARE", "Writer's share", RUN, Form.NUMBER, "%", least=1, most=100,
+        key="workbook.share_pct",
         hint="Most of the spreadsheet's time that writing may take, per cent. Without a spreadsheet it means nothing.",
     ),
     Setting(
@@ -283,6 +292,25 @@ def _seconds_of_day(value: Cell) -> float | None:
     if value is None or not math.isfinite(value) or value < 0:
         return None
     return float(round((value % 1.0) * 86_400) % 86_400)
+
+
+def typed(setting: Setting, value: Cell) -> Cell:
+    """The cell that `parsed` reads as `value`."""
+    return value / 86_400.0 if setting.form is Form.TIME and isinstance(value, float) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing that was asked of the program, and its answer: a row of the history's table `command`."""
+
+    at: float
+    """Seconds since 1970 UTC by the machine's clock."""
+    source: str
+    """`control` for the workbook's cells."""
+    body: Mapping[str, object]
+    """``{"set": name, "value": cell}`` for a setting, ``{"do": command, "request": number}`` for a command."""
+    accepted: bool
+    reply: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,55 +10,25 @@ import glob
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 
 from optionscanner.errors import WorkbookBusy, WorkbookError
-from optionscanner.model.frame import Block, Cell, Frame, WriteResult
-from optionscanner.workbook.binding import Binder, Binding
+from optionscanner.model.frame import ControlReading, Frame, WriteResult
+from optionscanner.workbook.binding import Binder
 from optionscanner.workbook.book_xml import BookXml, without_calculation_chain
+from optionscanner.workbook.file_book import Book, Stamp, fill, fit, plan
+from optionscanner.workbook.file_inputs import Given, read_inputs, with_inputs
 from optionscanner.workbook.grid import Sheet
-from optionscanner.workbook.layout import SHEETS
+from optionscanner.workbook.layout import CONTROL_BLOCKS, SHEETS, fronts
 from optionscanner.workbook.package import Member, read_package, write_package
-from optionscanner.workbook.splice import Position, SheetPlan
 from optionscanner.workbook.template import build_template
 
 _UNFINISHED_S = 60.0
 """Age of an unfinished file that nobody is still writing: a picture takes a fraction of a second."""
-
-_Stamp = tuple[int, int, int]
-"""(mtime in ns, size, inode): changes whenever somebody else saves the file."""
-
-
-@dataclass
-class _Sheet:
-    """One sheet of the loaded workbook, ready to be written."""
-
-    plan: SheetPlan
-    values: list[Cell]
-    blocks: list[tuple[str, int]]
-    """(block, where its values begin in `values`)."""
-
-
-@dataclass
-class _Book:
-    """The workbook as last read or written."""
-
-    stamp: _Stamp
-    digest: bytes
-    members: dict[str, Member]
-    xml: BookXml
-    binding: Binding
-    sheets: dict[str, _Sheet] = field(default_factory=dict)
-    """part -> sheet."""
-    unsaved: dict[str, Member] = field(default_factory=dict)
-    """Parts that were made for a picture which did not reach the disk."""
-    truncated: set[str] = field(default_factory=set)
-    """Tables that could not grow to what they should hold."""
 
 
 class FileHost:
@@ -72,10 +42,15 @@ class FileHost:
         self.path = Path(os.path.realpath(path))
         self._layout = tuple(layout)
         self._template = template
+        self._fronts = {cells.name: front for sheet in layout for cells in sheet.cells[:1] for front in fronts(cells)}
         self.paused = False
-        self._book: _Book | None = None
+        self.share = 1.0
+        self._book: Book | None = None
         self._newest: WriteResult | None = None
         self._wrote_before = False
+        self._looked_at: Stamp | None = None
+        self._reading: ControlReading | None = None
+        self._pending: dict[str, Given] = {}
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="workbook")
 
     def write(self, frame: Frame) -> WriteResult:
@@ -86,6 +61,24 @@ class FileHost:
     def settle(self, seconds: float) -> WriteResult | None:
         """What became of the newest frame; a file host has nothing to wait for."""
         return self._newest
+
+    def control(self) -> ControlReading | None:
+        """What the user's input cells held when the file was last saved; None while it cannot be read."""
+        try:
+            stamp = _stamp(self.path.stat())
+        except OSError:
+            return self._reading
+        if stamp != self._looked_at:
+            self._looked_at = stamp
+            with suppress(WorkbookBusy, WorkbookError):  # the next picture says what is wrong
+                self._load()
+        if self._book is not None and (self._reading is None or self._reading.values is not self._book.inputs):
+            self._reading = ControlReading(self._book.inputs, time())
+        return self._reading
+
+    def set_inputs(self, values: Mapping[str, Given]) -> None:
+        """Put values into input cells with the next picture."""
+        self._pending.update(values)
 
     def close(self) -> None:
         """Let go of the workbook; nothing is pending in a file host."""
@@ -118,8 +111,12 @@ class FileHost:
         for _ in range(2):
             self._refuse_if_open()
             note = self._load() or note
+            assert self._book is not None
+            if self._pending:
+                given = {**self._book.members, **self._book.unsaved}
+                members = with_inputs(self._pending, given, self._book.xml)
+                self._book = self._bound(members, self._book.xml, self._book.digest, self._book.stamp)
             book = self._book
-            assert book is not None
             cells, count = self._assemble(book, frame)
             if not book.unsaved:
                 return self._notes(book, note), 0, 0
@@ -127,6 +124,7 @@ class FileHost:
             data = write_package(members)
             if self._replace(data, book.stamp):
                 book.members, book.unsaved = members, {}
+                self._pending.clear()
                 book.stamp, book.digest = _stamp(self.path.stat()), _digest(data)
                 self._wrote_before = True
                 return self._notes(book, note), cells, count
@@ -188,31 +186,38 @@ class FileHost:
             raise WorkbookError(f"{self.path.parent}: the workbook's folder cannot be made ({_why(error)})") from error
         self._replace(self._template(), None)
 
-    def _parsed(self, data: bytes, digest: bytes, stamp: _Stamp) -> _Book:
+    def _parsed(self, data: bytes, digest: bytes, stamp: Stamp) -> Book:
         members = read_package(data)
-        xml = BookXml.read(members)
+        return self._bound(members, BookXml.read(members), digest, stamp)
+
+    def _bound(self, members: dict[str, Member], xml: BookXml, digest: bytes, stamp: Stamp) -> Book:
         binding = Binder(members, xml).bind(self._layout)
         if not binding.bound:
             raise WorkbookError("none of our named blocks is in it")
         members = without_calculation_chain(members, xml)
         xml.calculate_on_load()
-        book = _Book(stamp, digest, members, xml, binding)
+        book = Book(stamp, digest, members, xml, binding)
         book.unsaved[xml.part] = members[xml.part].replaced(xml.text.encode("utf-8"))
+        book.inputs = read_inputs(self._layout, members, xml, binding.sheets)
         for part in binding.sheets:
-            _plan(book, part)
+            plan(book, part)
         return book
 
-    def _assemble(self, book: _Book, frame: Frame) -> tuple[int, int]:
+    def _assemble(self, book: Book, frame: Frame) -> tuple[int, int]:
         """Make the parts whose cells changed; counts of changed cells and of blocks on changed sheets."""
         for name, block in frame.blocks.items():
-            _fit(book, name, block)
+            fit(book, name, block)
         packed: dict[str, Future[Member]] = {}
         cells = count = 0
         for part, sheet in book.sheets.items():
             for name, start in sheet.blocks:
                 given = frame.blocks.get(name)
-                if given is not None:
-                    _fill(sheet.values, start, given, book)
+                if given is None:
+                    continue
+                if not self.paused or name in CONTROL_BLOCKS:
+                    fill(sheet.values, start, given, book)
+                elif name in self._fronts:
+                    sheet.values[start + self._fronts[name]] = given.rows[self._fronts[name]][0]
             data, changed = sheet.plan.assemble(sheet.values)
             if changed:
                 cells += changed
@@ -223,7 +228,7 @@ class FileHost:
             book.unsaved[part] = future.result()
         return cells, count
 
-    def _replace(self, data: bytes, expected: _Stamp | None) -> bool:
+    def _replace(self, data: bytes, expected: Stamp | None) -> bool:
         """Put `data` in the file's place in one step; False when somebody else changed the file meanwhile."""
         # Of this process alone: a second start on the same workbook must not write into the same file.
         beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
@@ -272,7 +277,7 @@ class FileHost:
         if hasattr(os, "fchmod"):
             os.fchmod(descriptor, mode)
 
-    def _notes(self, book: _Book, note: str) -> str:
+    def _notes(self, book: Book, note: str) -> str:
         """Everything that the user should know about this write, as sentences; "" when all is well."""
         notes = [note] if note else []
         missing = book.binding.missing
@@ -288,58 +293,6 @@ class FileHost:
         return "; ".join(notes)
 
 
-def _plan(book: _Book, part: str) -> None:
-    """Cut the sheet at its blocks as they stand now."""
-    xml = book.binding.sheets[part]
-    targets: dict[Position, int] = {}
-    styles: dict[Position, str] = {}
-    starts: list[tuple[str, int]] = []
-    size = 0
-    for block in book.binding.bound.values():
-        if block.part != part:
-            continue
-        starts.append((block.name, size))
-        above: list[str | None] = [None] * block.width
-        for row in block.places:
-            for i, place in enumerate(row):
-                if place is not None:
-                    targets[place] = size + i
-                    # A cell that the file leaves out, or one of a row that a table grew into, looks like the one above.
-                    above[i] = xml.style(place) if xml.cell(place) is not None else above[i]
-                    styles[place] = above[i] or ""
-            size += block.width
-    book.sheets[part] = _Sheet(SheetPlan(xml, targets, styles), [None] * size, starts)
-
-
-def _fit(book: _Book, name: str, block: Block) -> None:
-    """Let a table grow to its rows where there is room; remember those that stay cut off."""
-    bound = book.binding.bound.get(name)
-    if bound is None or len(block.rows) <= len(bound.places):
-        if bound is not None:
-            book.truncated.discard(name)
-        return
-    before = len(bound.places)
-    if name not in book.truncated and book.binding.grow(name, len(block.rows)) > before and bound.area is not None:
-        book.xml.point(name, bound.area)
-        book.unsaved[book.xml.part] = book.members[book.xml.part].replaced(book.xml.text.encode("utf-8"))
-        _plan(book, bound.part)
-    if len(bound.places) < len(block.rows):
-        book.truncated.add(name)
-
-
-def _fill(values: list[Cell], start: int, block: Block, book: _Book) -> None:
-    """Copy a block's rows to their place among the sheet's values, blanks below them."""
-    bound = book.binding.bound[block.name]
-    width, height = bound.width, len(bound.places)
-    flat: list[Cell] = []
-    for row in block.rows[:height]:
-        if len(row) != width:
-            raise ValueError(f"block {block.name}: rows of {width} values were expected, got one of {len(row)}")
-        flat += row
-    flat += [None] * (height * width - len(flat))
-    values[start : start + len(flat)] = flat
-
-
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:5])
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
@@ -352,7 +305,7 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _stamp(found: os.stat_result) -> _Stamp:
+def _stamp(found: os.stat_result) -> Stamp:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 

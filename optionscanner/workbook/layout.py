@@ -54,6 +54,15 @@ def line_columns(sheet: Sheet, line: Line) -> tuple[Column, ...]:
     """Columns that a line's values follow: those of its table."""
     return sheet.table(line.table).fields
 
+CONTROL_BLOCKS: frozenset[str] = frozenset(name for name, _ in blocks(CONTROL))
+"""Written even while the user has paused the rest."""
+
+
+def fronts(cells: Cells) -> tuple[int, ...]:
+    """Places of the state of the front in a block of single cells: the one other thing written while paused."""
+    return tuple(i for i, cell in enumerate(cells.cells) if cell.source == "band.front")
+
+
 
 def all_columns() -> Iterator[tuple[Sheet, Table, Column]]:
     """Every column of every table that holds values."""
