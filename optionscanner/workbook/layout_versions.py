@@ -1,0 +1,53 @@
+"""What earlier versions of the template had: so that a user's workbook of that version can be told what is new.
+
+A sheet or name that is missing in a workbook is new where the workbook's version did not have it, and was removed by
+the user where it did. Lists are literal: they must not follow later changes of the layout. Data only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+FIRST_VERSION = "1"
+"""Of a workbook that does not say its version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """Sheets and defined names of one version of the template."""
+
+    sheets: frozenset[str]
+    names: frozenset[str]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _each(prefixes: str, suffixes: str) -> frozenset[str]:
+    return frozenset(f"{prefix}_{suffix}" for prefix in prefixes.split() for suffix in suffixes.split())
+
+
+_INDICES = "NIFTY BANKNIFTY FINNIFTY MIDCPNIFTY SENSEX"
+
+_VERSION_1 = Earlier(
+    sheets=_words(f"{_INDICES} ALERT_SUMMARY STOCKS_GROUPED SYSTEM_HEALTH NAMES"),
+    names=_words(
+        "alert_summary alert_summary_units alerts_feed alerts_feed_units ALERT_SUMMARY_band "
+        "stocks stocks_units stocks_scan stocks_scan_units stocks_more stocks_more_units STOCKS_GROUPED_band "
+        "health health_units completeness completeness_units worst_names worst_names_units events events_units "
+        "SYSTEM_HEALTH_band NAMES_band AS_OF RUN_MODE UNITS INDIA_VIX REFRESH_INDEX REFRESH_STOCK LATE_REFRESHES "
+        "STALE_REFRESHES STALE_AT_LEAST CYCLE"
+    )
+    | _each(
+        _INDICES,
+        "band head chain chain_units chain_window chain_total scan scan_units ignored ignored_units scan_full "
+        "scan_full_units SPOT CHANGE CHANGE_PCT FUTURE FORWARD EXPIRY DAYS_LEFT ATM STRADDLE EXPECTED_MOVE ATM_IV PCR "
+        "PCR_WINDOW PCR_VOLUME CALL_OI PUT_OI MAX_PAIN CALL_WALL PUT_WALL EWMA_NET EWMA_ATM EWMA_DELTA FLOW_PCT "
+        "REGIME TRS ACTION DIRECTION PRICE_TIME OI_TIME",
+    ),
+)
+
+EARLIER: Mapping[str, Earlier] = {"1": _VERSION_1}
+"""version -> what it had."""
