@@ -21,6 +21,7 @@ from optionscanner.adapters.recorded.recorder import DayRecorder
 from optionscanner.adapters.recorded.replay import RecordedMarket
 from optionscanner.adapters.simulated.market import SimulatedMarket
 from optionscanner.adapters.simulated.universe import load_names, simulated_session
+from optionscanner.app_computer import looked_after
 from optionscanner.app_errands import errand
 from optionscanner.app_keeping import keep
 from optionscanner.app_probes import session_health
@@ -125,6 +126,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     book = options.workbook or config.workbook.path
     for held in held_files(history=place, workbook=book, recording=options.record):
         closing.callback(held.release)
+    closing.enter_context(looked_after(config, options, workbook=book, history=place))
     history = SqliteHistory(place, session.mode)
     closing.callback(history.close)
     workbook = FileHost(book)

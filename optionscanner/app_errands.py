@@ -1,8 +1,9 @@
-"""What the program does without running a session: import, check, export, report, keep. Main entry: `errand`."""
+"""What the program does without running a session: import, check, export, report, keep, shortcut. Entry: `errand`."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
@@ -10,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from optionscanner import app_doctor, checkup, cli, console
+from optionscanner import app_doctor, checkup, cli, console, platforms_shortcut
 from optionscanner import config as configuration
 from optionscanner.adapters.recorded.converters import import_day
 from optionscanner.adapters.recorded.format import read_day
@@ -34,6 +35,8 @@ def errand(options: cli.Options) -> Callable[[], int] | None:
         (options.export, _export),
         (options.doctor, _doctor),
         (options.keep, _keep),
+        (options.install_shortcut, _install_shortcut),
+        (options.remove_shortcut, _remove_shortcut),
     ]
     return next((partial(run, options) for wanted, run in asked if wanted), None)
 
@@ -91,6 +94,39 @@ def _keep(options: cli.Options) -> int:
         day = datetime.fromisoformat(newest["trading_date"]).date()
         workbook = options.workbook or config.workbook.path
         return 0 if keep(config, history, workbook, trading_date=day, now=_wall().now()) else 1
+
+
+def _install_shortcut(options: cli.Options) -> int:
+    configuration.load(options.config)  # a shortcut to what does not start helps nobody
+    for sentence in platforms_shortcut.install(_shortcut(options)):
+        console.say(sentence)
+    if (offset := f"{datetime.now().astimezone():%z}") != "+0530":
+        console.warn(
+            f"this computer's clock is at UTC{offset}, and the market opens at 09:15 of UTC+0530: change the time of "
+            f"the start from {platforms_shortcut.STARTS} in your system's own settings"
+        )
+    return 0
+
+
+def _remove_shortcut(options: cli.Options) -> int:
+    for sentence in platforms_shortcut.remove(_shortcut(options)):
+        console.say(sentence)
+    return 0
+
+
+def _shortcut(options: cli.Options) -> platforms_shortcut.Plan:
+    """What a shortcut with these options takes on this computer."""
+    places = (("--workbook", options.workbook), ("--history", options.history), ("--config", options.config))
+    words = [word for option, path in places if path is not None for word in (option, str(path.absolute()))]
+    if options.front is not None:
+        words += ["--front", options.front]
+    script = configuration.project_folder() / cli.PROGRAM
+    machine = platforms_shortcut.Machine(
+        sys.platform, str(Path.home()), os.environ, os.getuid() if hasattr(os, "getuid") else 0,
+        has_user_services=sys.platform == "linux" and platforms_shortcut.has_user_services(),
+    )  # fmt: skip
+    program = platforms_shortcut.Program(sys.executable, str(script), tuple(words))
+    return platforms_shortcut.planned(machine, program)
 
 
 def _config(options: cli.Options) -> Config | OptionScannerError:

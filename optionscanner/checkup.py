@@ -20,6 +20,7 @@ from optionscanner.config import Config, defaults, project_folder
 from optionscanner.errors import OptionScannerError
 from optionscanner.locks import holder
 from optionscanner.model.calendar import TradingCalendar, load_calendar
+from optionscanner.platforms_places import advice, macros_blocked
 
 LEAST_FREE_BYTES = 500_000_000
 """Under this a trading day does not fit."""
@@ -90,6 +91,7 @@ def check(
         _spreadsheet(probes),
         _workbook(workbook, probes),
         *_histories(used, options, history, read_history, probes),
+        *_places(workbook, history or options.history or used.history.folder / "history.db", probes),
         _disk(history or options.history or used.history.folder, probes),
         _log(used.log.folder, probes),
         _credentials(probes),
@@ -297,6 +299,18 @@ def _history(path: Path, read_history: Callable[[Path], str] | None, probes: Pro
     if (other := holder(path)) is not None:
         return Finding(item, State.WARN, f"{found}; in use by {other}", _IN_USE)
     return Finding(item, State.OK, found)
+
+
+def _places(workbook: Path, history: Path, probes: Probes) -> Iterator[Finding]:
+    """What is special about where the files lie; nothing where they lie in folders like any."""
+    for item, sentence in (
+        ("Workbook's place", advice(workbook.absolute(), "the workbook", probes.places)),
+        ("Macros", macros_blocked(workbook, probes.places)),
+        ("History's place", advice(history.absolute(), "the history", probes.places)),
+    ):
+        if sentence:
+            found, _, what_to_do = sentence.partition(": ")
+            yield Finding(item, State.WARN, found, what_to_do)
 
 
 def _disk(place: Path, probes: Probes) -> Finding:

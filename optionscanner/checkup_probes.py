@@ -14,6 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from optionscanner.bootstrap import environment
+from optionscanner.platforms_places import Places
 
 _INDIA = ZoneInfo("Asia/Kolkata")
 _EXCEL_KEY = r"SOFTWARE\Microsoft\Windows\CurrentVersion\App Paths\excel.exe"
@@ -73,6 +74,8 @@ class Probes:
     free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
     """Free bytes of the disk that holds a folder."""
     access: Callable[[Path, int], bool] = os.access
+    places: Places = field(default_factory=Places)
+    """What is special about folders."""
     has_package: Callable[[str], bool] = lambda requirement: not environment.unmet([requirement])
     package_version: Callable[[str], str] = importlib.metadata.version
 

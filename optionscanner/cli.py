@@ -77,6 +77,9 @@ class Options:
     """Begin the export with a byte-order mark."""
     doctor: bool = False
     keep: bool = False
+    install_shortcut: bool = False
+    """Make an entry among the system's programs that starts the program with these options on weekdays."""
+    remove_shortcut: bool = False
     record: Path | None = None
     """Folder of a recorded day that the session is to be written to; None to record nothing."""
     speed: float | None = SIMULATED_SPEED
@@ -128,6 +131,8 @@ def parse(argv: Sequence[str]) -> Options:
         bom=given.bom,
         doctor=given.doctor,
         keep=given.keep,
+        install_shortcut=given.install_shortcut,
+        remove_shortcut=given.remove_shortcut,
     )
 
 
@@ -223,11 +228,19 @@ def _add_errands(group: argparse._ArgumentGroup) -> None:
         "--doctor", action="store_true",
         help="one zip for a bug report: versions, settings, health, end of the log; no quotes, secrets removed",
     )  # fmt: skip
+    group.add_argument(
+        "--install-shortcut", action="store_true",
+        help="make an entry in the Start menu (macOS, Linux: among the programs) and a start on weekdays at 09:00, "
+        "with the --workbook, --history, --config and --front given here",
+    )  # fmt: skip
+    group.add_argument("--remove-shortcut", action="store_true", help="take that entry and that start away again")
 
 
 _TAKEN_BY = {
     "export": ("to", "history", "config", "trading_date", "underlying", "bom"),
     "keep": ("history", "workbook", "config"),
+    "install_shortcut": ("history", "workbook", "config", "front"),
+    "remove_shortcut": (),
 }
 """Options that an errand has a use for."""
 
@@ -262,7 +275,8 @@ def _refuse_errands(parser: _Parser, typed: set[str], given: argparse.Namespace)
     for name, useful in _TAKEN_BY.items():
         useless = sorted(typed - {name, *useful})
         if name in typed and useless:
-            parser.error(f"--{name} runs no session and has no use for {_option(parser, useless[0])}; leave it out")
+            errand, other = _option(parser, name), _option(parser, useless[0])
+            parser.error(f"{errand} runs no session and has no use for {other}; leave it out")
     lonely = sorted(typed & {"trading_date", "underlying", "bom"})
     if lonely and "export" not in typed:
         parser.error(f"{_option(parser, lonely[0])} is about what --export writes, and --export is missing")

@@ -21,6 +21,7 @@ from optionscanner.config_sections import (
     Activity,
     Alerts,
     Border,
+    Computer,
     Cycle,
     Flow,
     History,
@@ -73,6 +74,7 @@ class Config(Section):
     alerts: Alerts = Field(default_factory=Alerts)
     history: History = Field(default_factory=History)
     log: Log = Field(default_factory=Log)
+    computer: Computer = Field(default_factory=Computer)
     simulated: Simulated = Field(default_factory=Simulated)
 
     _file: Path | None = PrivateAttr(None)

@@ -256,6 +256,12 @@ class History(Section):
     backups: int = Field(default=3, ge=0, le=100, description="files")
 
 
+class Computer(Section):
+    """What is asked of the computer."""
+
+    keep_awake: bool = Field(default=True, description="true or false")
+
+
 class Log(Section):
     """The rotating log file."""
 
