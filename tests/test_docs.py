@@ -31,8 +31,9 @@ from optionscanner.model.sessions import Mode
 from optionscanner.model.settings import EngineSettings
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Column, Sheet
-from optionscanner.workbook.layout import SHEETS
+from optionscanner.workbook.layout import SAMPLES, SHEETS
 from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.meanings import meaning_of
 from tests import builders, test_house
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,13 +128,12 @@ def test_every_header_of_every_sheet_is_in_the_glossary(title, fields):
     same(title, expected_headers(fields), columns=3)
 
 
-def test_a_header_that_shows_a_reading_has_the_readings_words():
-    meaning = {code(f"{spec.name}.{c.name}"): c.meaning for spec in (*READINGS, ALERTS) for c in spec.columns}
+def test_a_header_has_the_words_of_its_note():
     wrong = [
         (title, *row)
         for title, _ in TABLES_OF_SHEETS
         for row in rows_of(title)
-        if row[2] in meaning and row[3] != meaning[row[2]]
+        if (meaning := meaning_of(row[2].strip("`"))) is not None and row[3] != meaning.text
     ]
     assert not wrong
 
@@ -146,8 +146,13 @@ def cards_of(sheet: Sheet) -> Rows:
     rows = []
     for label in sorted(labels, key=lambda text: (text.column, text.row)):
         end = min((column for column in cards if column > label.column), default=1_000)
-        shown = [v.source for v in values if v.row == label.row and label.column < v.column < end]
-        rows.append((cards[label.column], label.text, ", ".join(code(source) for source in shown)))
+        shown = [code(v.source) for v in values if v.row == label.row and label.column < v.column < end]
+        shown += [
+            f"{code(spark.source)} as a line"
+            for spark in sheet.sparks
+            if spark.row == label.row and label.column < spark.column < end
+        ]
+        rows.append((cards[label.column], label.text, ", ".join(shown)))
     return rows
 
 
@@ -168,7 +173,8 @@ def test_the_index_sheets_differ_in_nothing_but_their_name():
 def test_every_item_of_the_band_is_described():
     """All sheets have the same band, so one is enough."""
     items = [re.sub(r"\d$", "", cell.source) for cell in SHEETS[0].cells[0].cells]
-    same("The band", [(code(item),) for item in dict.fromkeys(items)], columns=1)
+    meanings = ((item, meaning_of(item)) for item in dict.fromkeys(items))
+    same("The band", [(code(item), meaning.text) for item, meaning in meanings if meaning is not None])
 
 
 def test_every_defined_name_is_in_the_glossary():
@@ -190,7 +196,7 @@ def test_every_defined_name_is_in_the_glossary():
 
 def test_every_sheet_is_listed_in_order():
     listed = [name for row in rows_of("The sheets") for name in re.findall(r"`([A-Z_]+)`", row[0])]
-    assert listed == [sheet.name for sheet in SHEETS]
+    assert listed == [sheet.name for sheet in (*SHEETS, *SAMPLES)]
 
 
 def test_every_reason_word_is_explained():

@@ -462,7 +462,7 @@ def test_a_column_that_the_user_removed_is_reported(path):
 def test_one_side_of_a_ladder_without_its_header_never_takes_the_other_sides_values(path):
     book = openpyxl.load_workbook(path)
     sheet = book["NIFTY"]
-    sheet["A13"] = "gone"
+    sheet["A14"] = "gone"
     book.save(path)
     host = FileHost(path)
     frame = made_up_frame(6)
@@ -470,8 +470,8 @@ def test_one_side_of_a_ladder_without_its_header_never_takes_the_other_sides_val
     host.close()
     assert result.missing == ("NIFTY_chain.OI",)
     sheet = openpyxl.load_workbook(path)["NIFTY"]
-    assert sheet["A14"].value is None
-    assert sheet["W14"].value == frame.blocks["NIFTY_chain"].rows[0][22]
+    assert sheet["A15"].value is None
+    assert sheet["W15"].value == frame.blocks["NIFTY_chain"].rows[0][22]
 
 
 def test_renamed_and_moved_sheets_are_followed(path):
@@ -522,7 +522,7 @@ def test_a_block_whose_name_was_deleted_is_reported_and_the_rest_written(path, n
     assert name in result.missing
     assert f"no longer has {name}" in result.sentence
     sheet = openpyxl.load_workbook(path)["SENSEX"]
-    assert sheet["A14"].value == frame.blocks["SENSEX_chain"].rows[0][0]
+    assert sheet["A15"].value == frame.blocks["SENSEX_chain"].rows[0][0]
 
 
 def test_a_deleted_sheet_is_reported_and_the_rest_written(path):
@@ -535,7 +535,7 @@ def test_a_deleted_sheet_is_reported_and_the_rest_written(path):
     host.close()
     assert result.status == "written"
     assert "MIDCPNIFTY_chain" in result.missing
-    assert openpyxl.load_workbook(path)["NIFTY"]["A14"].value == frame.blocks["NIFTY_chain"].rows[0][0]
+    assert openpyxl.load_workbook(path)["NIFTY"]["A15"].value == frame.blocks["NIFTY_chain"].rows[0][0]
 
 
 def test_a_named_number_whose_name_was_deleted_is_reported_alone(path):

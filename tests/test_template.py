@@ -9,7 +9,7 @@ from lxml import etree
 
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Cells, Line, Table
-from optionscanner.workbook.layout import SHEETS, blocks
+from optionscanner.workbook.layout import SAMPLES, SHEETS, blocks
 from optionscanner.workbook.layout_index import INDICES
 from optionscanner.workbook.template import build_template
 from tests.workbook_tools import assert_well_formed, convert, parts
@@ -42,7 +42,7 @@ def test_every_part_is_well_formed(path):
 
 
 def test_sheets_and_the_one_that_opens(book):
-    assert book.sheetnames == [sheet.name for sheet in SHEETS]
+    assert book.sheetnames == [sheet.name for sheet in (*SHEETS, *SAMPLES)]
     assert book.active.title == "ALERT_SUMMARY"
 
 
@@ -67,6 +67,8 @@ def test_every_block_has_its_defined_name(book):
             column, end = letters(cell.column), cell.row + cell.height - 1
             until = f":${column}${end}" if cell.height > 1 else ""
             expected[cell.name] = [(sheet.name, f"${column}${cell.row}{until}")]
+        for cell in sheet.owned:
+            expected[cell.name] = [(sheet.name, f"${letters(cell.column)}${cell.row}")]
     assert {name: [*value.destinations] for name, value in book.defined_names.items()} == expected
 
 
@@ -83,7 +85,7 @@ def test_headers_stand_where_the_layout_says(book):
 
 
 def test_no_cell_holds_a_value_yet(book):
-    fixed = {(s.name, t.row, t.column) for s in SHEETS for t in s.texts}
+    fixed = {(s.name, t.row, t.column) for s in (*SHEETS, *SAMPLES) for t in (*s.texts, *s.formulas)}
     fixed |= {
         (s.name, table.row, table.column + i) for s in SHEETS for table in s.tables for i in range(len(table.columns))
     }
@@ -179,13 +181,13 @@ def test_all_modes_and_bands_have_a_rule(book):
 def test_bars_of_both_sides_share_one_scale(path):
     xml = etree.fromstring(parts(path)["xl/worksheets/sheet2.xml"])
     scales = [e.text for e in xml.iter("{*}f") if e.text and e.text.startswith("MAX(")]
-    assert scales == ["MAX($A$14:$A$34,$W$14:$W$34)"] * 2
+    assert scales == ["MAX($A$15:$A$35,$W$15:$W$35)"] * 2
 
 
 @pytest.mark.office
 def test_libreoffice_opens_it_and_keeps_every_name(path, tmp_path):
     again = openpyxl.load_workbook(convert(path, "xlsx", tmp_path / "office"))
-    assert again.sheetnames == [sheet.name for sheet in SHEETS]
+    assert again.sheetnames == [sheet.name for sheet in (*SHEETS, *SAMPLES)]
     ours = openpyxl.load_workbook(path).defined_names
     assert {n: sorted(v.destinations) for n, v in again.defined_names.items()} == {
         n: sorted(v.destinations) for n, v in ours.items()

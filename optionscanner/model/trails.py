@@ -64,7 +64,7 @@ class Trails:
     @property
     def begins(self) -> Floats:
         """(points,) instant at which each point begins [s since 1970 UTC]."""
-        return self.opens + self.step * np.arange(self.points)
+        return np.asarray(self.opens + self.step * np.arange(self.points), dtype=np.float64)
 
     def point_at(self, instant: float) -> int:
         """Point that an instant [s since 1970 UTC] belongs to; what lies outside the session counts to its ends."""

@@ -1,8 +1,8 @@
 """Every sheet of the workbook, in order: what stands where, how wide, in which unit. Data only.
 
 The template is built from it, the renderer fills its blocks, hosts find its blocks in the user's file by name.
-Sheets: `layout_market.py`, `layout_index.py`, `layout_control.py`, `layout_eod.py`, `layout_system.py`; nouns: `grid.py`;
-kinds of cells: `formats.py`.
+Sheets: `layout_market.py`, `layout_index.py`, `layout_control.py`, `layout_eod.py`, `layout_system.py`, of
+examples `layout_examples.py`; nouns: `grid.py`; kinds of cells: `formats.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from optionscanner.workbook.grid import Cells, Column, Line, Named, Sheet, Table
 from optionscanner.workbook.layout_control import CONTROL
 from optionscanner.workbook.layout_eod import EOD_REPORT
+from optionscanner.workbook.layout_examples import EXAMPLES
 from optionscanner.workbook.layout_index import INDICES, index_sheet
 from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
 from optionscanner.workbook.layout_system import NAMES, SYSTEM_HEALTH
@@ -34,6 +35,9 @@ SHEETS: tuple[Sheet, ...] = (
     NAMES,
 )
 
+SAMPLES: tuple[Sheet, ...] = (EXAMPLES,)
+"""Sheets that a new workbook brings for the user, after the others; they hold no block and are never looked for."""
+
 BlockSpec = Table | Line | Cells | Named
 
 
@@ -50,10 +54,6 @@ def blocks(sheet: Sheet) -> Iterator[tuple[str, BlockSpec]]:
         yield named.name, named
 
 
-def line_columns(sheet: Sheet, line: Line) -> tuple[Column, ...]:
-    """Columns that a line's values follow: those of its table."""
-    return sheet.table(line.table).fields
-
 CONTROL_BLOCKS: frozenset[str] = frozenset(name for name, _ in blocks(CONTROL))
 """Written even while the user has paused the rest."""
 
@@ -62,6 +62,10 @@ def fronts(cells: Cells) -> tuple[int, ...]:
     """Places of the state of the front in a block of single cells: the one other thing written while paused."""
     return tuple(i for i, cell in enumerate(cells.cells) if cell.source == "band.front")
 
+
+def line_columns(sheet: Sheet, line: Line) -> tuple[Column, ...]:
+    """Columns that a line's values follow: those of its table."""
+    return sheet.table(line.table).fields
 
 
 def all_columns() -> Iterator[tuple[Sheet, Table, Column]]:

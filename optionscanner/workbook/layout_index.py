@@ -1,9 +1,13 @@
-"""One sheet for each index: head cards, the chain around the money, the volume/OI scan. Data only."""
+"""One sheet for each index: head cards, the chain around the money, the volume/OI scan, trails of the day. Data only.
+
+What must be seen at once takes 37 rows, so those below the band are a pixel lower than elsewhere.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from optionscanner.model.trails import MOST_POINTS
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import (
     BAND_ROWS,
@@ -13,6 +17,7 @@ from optionscanner.workbook.grid import (
     Line,
     Role,
     Sheet,
+    Spark,
     Table,
     Text,
     band,
@@ -28,7 +33,10 @@ CHAIN_SIDE = 10
 CHAIN_ROWS = 2 * CHAIN_SIDE + 1
 
 _HEAD_ROW = BAND_ROWS + 1
-_CHAIN_HEADER = 13
+_SPARK_ROW = _HEAD_ROW + 8
+_CHAIN_HEADER = _SPARK_ROW + 2
+_LOW, _HIGH = 14.25, 21.0
+"""Points of the rows below the band, and of the one with the sparklines: 19 and 28 pixels."""
 _SCAN_ROWS, _IGNORED_ROWS, _FULL_ROWS = 12, 8, 60
 
 _SIDE = (
@@ -63,8 +71,20 @@ _SCAN = (
 )
 _IGNORED = (*_SCAN[:-1], replace(_SCAN[-1], unit="ignored events"))
 
-_WIDTHS = side_by_side(CHAIN, _SCAN)
+# Beyond one screen: what the sparklines draw.
+_TRAIL = (
+    Column("Time", 8, "trail.at", Kind.TIME, "IST"),
+    Column("Spot", 10, "price.spot", Kind.PRICE, "₹"),
+    Column("Straddle", 9, "price.straddle", Kind.PRICE, "₹"),
+    Column("PCR", 7, "open_interest.put_call_ratio", Kind.RATIO, "OI"),
+    Column("TRS", 6, "readiness.readiness", Kind.SCORE, "0-100"),
+    Column("ATM flow", 10, "flow.ewma_atm", Kind.QUANTITY_CHANGE),
+)
+
+_WIDTHS = side_by_side(CHAIN, _SCAN, _TRAIL)
 _SCAN_COLUMN = len(CHAIN) + 2
+_TRAIL_COLUMN = _SCAN_COLUMN + len(_SCAN) + 1
+_ON_SCREEN = _TRAIL_COLUMN - 2
 
 # Below the fold the same columns carry the whole scan, so widths are those of the chain above.
 _FULL = (
@@ -89,7 +109,16 @@ _FULL = (
     *(spacer(width) for width in (6, 9, 8, 9, 9)),
 )
 
-# Columns by letter: A-K calls, L strike, M-W puts, X gap, Y-AE scan.
+# label column, label, column of the line, what it shows, ends of its scale
+_SPARKS = (
+    (1, "Today", 2, "price.spot", None, None),
+    (6, "Straddle today", 9, "price.straddle", None, None),
+    (12, "PCR today", 15, "open_interest.put_call_ratio", None, None),
+    (18, "TRS today", 20, "readiness.readiness", 0.0, 100.0),
+    (22, "ATM-weighted, today", 28, "flow.ewma_atm", None, None),
+)
+
+# Columns by letter: A-K calls, L strike, M-W puts, X gap, Y-AE scan, AF gap, AG-AL trail.
 _CARDS = (
     Card(
         "Price", 1, ((2, "₹"), (3, "±"), (4, "%")),
@@ -184,29 +213,38 @@ def index_sheet(underlying: str) -> Sheet:
     scan = Table(f"{underlying}_scan", _CHAIN_HEADER, _SCAN_COLUMN, _SCAN, _SCAN_ROWS)
     ignored = Table(f"{underlying}_ignored", scan.last_row + 2, _SCAN_COLUMN, _IGNORED, _IGNORED_ROWS)
     full = Table(f"{underlying}_scan_full", whole + 4, 1, _FULL, _FULL_ROWS)
+    trail = Table(f"{underlying}_trail", _CHAIN_HEADER, _TRAIL_COLUMN, _TRAIL, MOST_POINTS)
     return Sheet(
         name=underlying,
         title=f"{underlying} chain",
         widths=_WIDTHS,
-        tables=(chain, scan, ignored, full),
+        tables=(chain, scan, ignored, full, trail),
         lines=(
             Line(f"{underlying}_chain_window", chain.name, window),
             Line(f"{underlying}_chain_total", chain.name, whole),
         ),
         cells=(
-            band(underlying, _WIDTHS),
+            band(underlying, _WIDTHS[:_ON_SCREEN]),
             Cells(f"{underlying}_head", tuple(v for card in _CARDS for v in card.values(_HEAD_ROW))),
         ),
         texts=(
             *(text for card in _CARDS for text in card.texts(_HEAD_ROW)),
             # Most points of each part of TRS, beside the four of them.
             *(Text(_HEAD_ROW + 4 + i, 21, f"of {most}", "label") for i, most in enumerate((40, 30, 20, 10))),
+            *(Text(_SPARK_ROW, column, label, "label") for column, label, *_ in _SPARKS),
             Text(whole + 2, 1, "Volume / OI scan, every event", "caption"),
+            Text(_CHAIN_HEADER - 2, _TRAIL_COLUMN, "Every five minutes: what the small lines above draw", "caption"),
             Text(whole, _SCAN_COLUMN, "Strike:", "legend"),
             Text(whole, _SCAN_COLUMN + 1, "ATM", "legend-atm"),
             Text(whole, _SCAN_COLUMN + 2, "call wall", "legend-call"),
             Text(whole, _SCAN_COLUMN + 3, "put wall", "legend-put"),
             Text(whole, _SCAN_COLUMN + 4, "pain", "legend-pain"),
         ),
+        sparks=tuple(
+            Spark(_SPARK_ROW, column, trail.name, source, least, most)
+            for _, _, column, source, least, most in _SPARKS
+        ),
         freeze=(BAND_ROWS, 0),
+        screen=(whole, _ON_SCREEN),
+        heights={row: _HIGH if row == _SPARK_ROW else _LOW for row in range(_HEAD_ROW, whole + 1)},
     )

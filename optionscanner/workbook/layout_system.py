@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from optionscanner.workbook.formats import Kind
-from optionscanner.workbook.grid import Column, Named, NamedCell, Sheet, Table, Text, band, side_by_side, spacer
+from optionscanner.workbook.grid import (
+    Column,
+    Named,
+    NamedCell,
+    Owned,
+    Sheet,
+    Table,
+    Text,
+    band,
+    side_by_side,
+    spacer,
+)
 from optionscanner.workbook.layout_index import INDICES
 
 HEALTH_ROWS = 22
@@ -128,8 +139,13 @@ def index_name(underlying: str, suffix: str) -> str:
     return f"{underlying}_{suffix}"
 
 
-_NAMES_WIDTHS = (26.0, 20.0, 14.0, 10.0, *(8 * (18.0,)))
+HEARTBEAT = "HEARTBEAT"
+"""Defined name of the cell in which the process that writes the workbook leaves its time, by the machine's clock."""
+
+# Narrow columns under the long text, so that the band above has places to begin.
+_NAMES_WIDTHS = (26.0, 20.0, 12.0, 9.0, 28.0, *(14 * (9.0,)))
 _NAMES_HEADER = 5
+_NAMES_HEADS = ("Name", "Value", "Unit", "Clock", "Formula", "Meaning")
 
 _NAMED = (
     *_GENERAL,
@@ -140,21 +156,38 @@ _NAMED = (
     ),
 )
 
+
+def _described(row: int, *words: str) -> tuple[Text, ...]:
+    """Fixed words of one line of NAMES, beside the value in column B."""
+    return tuple(
+        Text(row, column, text, "text" if column == 1 else "text-after")
+        for column, text in zip((1, 3, 4, 5, 6), words, strict=True)
+    )
+
+
 NAMES = Sheet(
     name="NAMES",
     title="Names for your formulas",
     widths=_NAMES_WIDTHS,
     cells=(band("NAMES", _NAMES_WIDTHS),),
     named=(Named("names", _NAMES_HEADER + 1, 2, _NAMED),),
+    owned=(Owned(HEARTBEAT, _NAMES_HEADER + 1 + len(_NAMED), 2, Kind.DATE_TIME),),
     texts=(
-        Text(4, 1, "Use these in your own sheets, e.g. =NIFTY_SPOT-NIFTY_MAX_PAIN. They never follow the units switch.",
-             "caption"),
-        *(Text(_NAMES_HEADER, column, header, "header")
-          for column, header in enumerate(("Name", "Value", "Unit", "Clock", "Meaning"), 1)),
-        *(Text(_NAMES_HEADER, column, "", "header") for column in range(6, len(_NAMES_WIDTHS) + 1)),
-        *(Text(_NAMES_HEADER + 1 + i, column, text, "text" if column == 1 else "text-after")
-          for i, cell in enumerate(_NAMED)
-          for column, text in ((1, cell.name), (3, cell.unit), (4, cell.clock), (5, cell.meaning))),
+        Text(4, 1, "Use these in your own sheets, e.g. =NIFTY_SPOT-NIFTY_MAX_PAIN; EXAMPLES has more. They never move and "
+             "never follow the units switch.", "caption"),
+        *(Text(_NAMES_HEADER, column, header, "header") for column, header in enumerate(_NAMES_HEADS, 1)),
+        *(Text(_NAMES_HEADER, column, "", "header") for column in range(7, len(_NAMES_WIDTHS) + 1)),
+        *(
+            text
+            for i, cell in enumerate(_NAMED)
+            for text in _described(
+                _NAMES_HEADER + 1 + i, cell.name, cell.unit, cell.clock, f"={cell.name}", cell.meaning
+            )
+        ),
+        *_described(
+            _NAMES_HEADER + 1 + len(_NAMED), HEARTBEAT, "local", "machine", f"={HEARTBEAT}",
+            "when the live writer was last at work, by this machine's clock; blank without one",
+        ),
     ),
-    freeze=(5, 1),
+    freeze=(_NAMES_HEADER, 1),
 )  # fmt: skip

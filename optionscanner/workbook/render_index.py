@@ -1,4 +1,4 @@
-"""Renders the sheet of one index: chain around the money with totals, scan, head cards."""
+"""Renders the sheet of one index: chain around the money with totals, scan, head cards, trail of the day."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def index_blocks(view: View, sheet: Sheet) -> list[Block]:
     else:
         made += _chain_blocks(view, chain, int(view.front[u]), window, whole)
     made += scan_blocks(view, sheet, underlying)
+    made.append(trail_block(view, sheet.table(f"{underlying}_trail"), underlying))
     made += [Block(table.units_name, (view.unit_line(table.fields),)) for table in sheet.tables]
     return made
 
@@ -116,8 +117,22 @@ def scan_blocks(view: View, sheet: Sheet, underlying: str) -> list[Block]:
     return made
 
 
+def trail_block(view: View, table: Table, underlying: str) -> Block:
+    """The day so far, a row for every five minutes up to the newest; those in which nothing was seen are blank."""
+    trails = view.report.trails
+    if trails is None or underlying not in trails.names:
+        return Block(table.name, ())
+    i = trails.names.index(underlying)
+    known = np.flatnonzero(np.any([np.isfinite(series[i]) for series in trails.values.values()], axis=0))
+    until = int(known[-1]) + 1 if len(known) else 0
+    lot = float(view.lot_size[view.position.get(underlying, -1)])
+    columns = []
+    for column in table.fields:
+        values = trails.begins if column.source == "trail.at" else trails.values[column.source][i]
+        columns.append(shown(column.kind, values[:until], view.settings.units, lot))
+    return Block(table.name, tuple(zip(*columns, strict=True)))
+
+
 def events(view: View, reading: Reading, index: np.ndarray, table: Table) -> tuple[tuple[Cell, ...], ...]:
     """Rows of an event table."""
     return event_cells(view, reading.rows(index), table.fields)
-
-

@@ -22,8 +22,9 @@ _PRICE_CHANGES = ("price.spot_change_pct", "price.spot_change", "call.change", "
 
 def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     """Give a sheet its conditional formats; of two that apply the one written first wins."""
-    _mode(sheet, worksheet, add)
-    _ticks(sheet, worksheet, add)
+    if sheet.cells:
+        _mode(sheet, worksheet, add)
+        _ticks(sheet, worksheet, add)
     if sheet.name in INDICES:
         _ladder(sheet, worksheet, add)
     for table in sheet.tables:

@@ -17,21 +17,25 @@ import xlsxwriter
 from optionscanner.workbook import looks
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import BAND_ROWS, Cells, Sheet, Table
-from optionscanner.workbook.layout import SHEETS, TEMPLATE_VERSION
+from optionscanner.workbook.layout import SAMPLES, SHEETS, TEMPLATE_VERSION
 from optionscanner.workbook.layout_index import INDICES
 from optionscanner.workbook.macros import add_macros, has_macros, read_macros
 from optionscanner.workbook.rules import write_rules
 from optionscanner.workbook.splice import Position, column_letters
+from optionscanner.workbook.template_extras import write_formulas, write_notes, write_sparks
 from optionscanner.workbook.template_inputs import write_inputs
 
 _ROW_HEIGHT = 15.0
 """Points: 20 pixels."""
 # Part of the file's properties; a fixed moment keeps the bytes equal from run to run.
 _CREATED = datetime(2026, 1, 1)  # noqa: DTZ001 - XlsxWriter takes naive times
-_TABS = {"ALERT_SUMMARY": looks.BEAR, "STOCKS_GROUPED": looks.BULL, "SYSTEM_HEALTH": looks.MUTED, "NAMES": looks.MUTED}
+_TABS = {"ALERT_SUMMARY": looks.BEAR, "STOCKS_GROUPED": looks.BULL, "SYSTEM_HEALTH": looks.MUTED, "NAMES": looks.MUTED,
+         "EXAMPLES": looks.MUTED}  # fmt: skip
 
 
-def build_template(layout: Sequence[Sheet] = SHEETS, *, macros: Mapping[str, str] | None = None) -> bytes:
+def build_template(
+    layout: Sequence[Sheet] = (*SHEETS, *SAMPLES), *, macros: Mapping[str, str] | None = None
+) -> bytes:
     """Bytes of an .xlsx file with every sheet of the layout, empty of values.
 
     With `macros`, module name -> VBA source, it is an .xlsm with those and the buttons that run them.
@@ -93,7 +97,10 @@ class _Builder:
         worksheet.set_tab_color(_TABS.get(sheet.name, looks.PUT))
         for column, width in enumerate(sheet.widths):
             worksheet.set_column(column, column, width, self._format(looks.BASE))
-        self._band(sheet, worksheet)
+        for row, height in sheet.heights.items():
+            worksheet.set_row(row - 1, height)
+        if sheet.cells:
+            self._band(sheet, worksheet)
         for table in sheet.tables:
             self._table(sheet, table, worksheet)
         for cells in sheet.cells:
@@ -103,6 +110,13 @@ class _Builder:
         self._cards(sheet, worksheet)
         self._named(sheet, worksheet)
         write_inputs(sheet, worksheet, format_of=self._format, define=self._define)
+        for owned in sheet.owned:
+            look = {**looks.body(owned.kind), "align": "right"}
+            worksheet.write_blank(owned.row - 1, owned.column - 1, None, self._format(look))
+            self._define(owned.name, sheet, (owned.row, owned.column), (owned.row, owned.column))
+        write_formulas(sheet, worksheet, self._format)
+        write_sparks(sheet, worksheet)
+        write_notes(sheet, worksheet)
         write_rules(sheet, worksheet, self._book.add_format)
         worksheet.freeze_panes(*sheet.freeze)
         self._print(sheet, worksheet)
@@ -149,7 +163,7 @@ class _Builder:
             return
         row = BAND_ROWS + 1
         written = {text.column for text in sheet.texts if text.row == row}
-        for column in range(1, len(sheet.widths) + 1):
+        for column in range(1, sheet.screen[1] + 1):
             if column not in written:
                 worksheet.write_blank(row - 1, column - 1, None, self._format(looks.style("card")))
 

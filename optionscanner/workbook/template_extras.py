@@ -1,0 +1,98 @@
+"""Writes what explains the values: notes beside headers, labels and names, lines of the day, sample formulas.
+
+Main entries: `write_notes`, `write_sparks`, `write_formulas`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from optionscanner.workbook import looks
+from optionscanner.workbook.formats import Kind
+from optionscanner.workbook.grid import Sheet, Text, Value
+from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.meanings import column_note, label_note, name_note, value_note
+from optionscanner.workbook.splice import column_letters
+
+_NOTE_CHARACTERS, _NOTE_PIXELS, _LINE_PIXELS = 52, 340, 17
+"""A note is as wide as this many characters of its font, and as high as its lines."""
+
+
+def notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
+    """(row, column, words) of every note of a sheet, "" where nobody declares what stands there."""
+    for table in sheet.tables:
+        for offset, column in enumerate(table.columns):
+            if column.header:
+                yield table.row, table.column + offset, column_note(column)
+    for cells in sheet.cells:
+        if cells.name == f"{sheet.name}_band":
+            # One tick tells what all six are.
+            yield from (
+                (cell.row, cell.column, value_note(cell.source, cell.kind))
+                for cell in cells.cells
+                if cell.style != "tick" or cell.source.endswith("0")
+            )
+    if sheet.name in INDICES:
+        yield from _label_notes(sheet)
+    for named in sheet.named:
+        for i, name in enumerate(named.cells):
+            yield named.row + i, named.column - 1, name_note(name)
+
+
+def _label_notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
+    """Notes of the cards' labels, each on what stands beside it."""
+    values: list[Value] = [cell for cells in sheet.cells[1:] for cell in cells.cells]
+    cards = sorted(text.column for text in sheet.texts if text.style == "card")
+    heads = {text.column: text.text for text in sheet.texts if text.style == "card-head"}
+    for text in sheet.texts:
+        if text.style != "label" or text.column not in cards:
+            continue
+        until = min((column for column in cards if column > text.column), default=1_000)
+        drawn = [spark.source for spark in sheet.sparks if _beside(spark.row, spark.column, text, until)]
+        if drawn:
+            words = value_note(drawn[0], Kind.ANY).splitlines()
+            yield text.row, text.column, f"{words[0]}\nsince the open, every five minutes; the numbers: columns on the right"
+        else:
+            shown = [v for v in values if _beside(v.row, v.column, text, until)]
+            yield text.row, text.column, label_note([(heads.get(v.column, ""), v.source, v.kind) for v in shown])
+
+
+def _beside(row: int, column: int, label: Text, until: int) -> bool:
+    return row == label.row and label.column < column < until
+
+
+def write_notes(sheet: Sheet, worksheet: Any) -> None:
+    """Give the sheet its notes, shown while the pointer is over their cell."""
+    worksheet.set_comments_author("OptionScanner")
+    for row, column, words in notes(sheet):
+        if words:
+            lines = sum(max(1, len(textwrap.wrap(line, _NOTE_CHARACTERS))) for line in words.splitlines())
+            worksheet.write_comment(row - 1, column - 1, words, {
+                "width": _NOTE_PIXELS, "height": _LINE_PIXELS * lines + 8,
+                "font_name": looks.FONT, "font_size": 10, "color": looks.NOTE,
+            })  # fmt: skip
+
+
+def write_sparks(sheet: Sheet, worksheet: Any) -> None:
+    """Give the sheet its lines; what is not yet seen stays open on their right."""
+    for spark in sheet.sparks:
+        table = sheet.table(spark.table)
+        letters = column_letters(table.column_of(spark.source))
+        options = {
+            "range": f"'{sheet.name}'!${letters}${table.row + 1}:${letters}${table.last_row}",
+            "series_color": looks.TRAIL, "last_point": True, "last_color": looks.INK, "weight": 1.25,
+        }  # fmt: skip
+        ends = {name: end for name, end in (("min", spark.least), ("max", spark.most)) if end is not None}
+        worksheet.add_sparkline(spark.row - 1, spark.column - 1, {**options, **ends})
+
+
+def write_formulas(sheet: Sheet, worksheet: Any, format_of: Callable[[looks.Look], Any]) -> None:
+    """Write the sample formulas; a file holds no answer until a spreadsheet computes one."""
+    for formula in sheet.formulas:
+        align = "left" if formula.kind in (Kind.TEXT, Kind.DATE_TIME) else "right"
+        number_format = {} if formula.kind is Kind.TEXT else {"num_format": formula.kind.number_format}
+        look = {**looks.BASE, "bottom": 1, "bottom_color": looks.LINE, "align": align, "bold": True, **number_format}
+        # The answer is blank rather than 0 where nothing computes it on opening.
+        worksheet.write_formula(formula.row - 1, formula.column - 1, formula.formula, format_of(look), value="")
