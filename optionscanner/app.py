@@ -23,6 +23,7 @@ from optionscanner.adapters.simulated.market import SimulatedMarket
 from optionscanner.adapters.simulated.universe import load_names, simulated_session
 from optionscanner.app_computer import looked_after
 from optionscanner.app_errands import errand
+from optionscanner.app_front import open_host, spreadsheet_probe
 from optionscanner.app_keeping import keep
 from optionscanner.app_probes import session_health
 from optionscanner.clocks import ManualClock, WallClock
@@ -38,13 +39,14 @@ from optionscanner.model.sessions import Mode, RunSession
 from optionscanner.ports import Market, Resume, Want
 from optionscanner.runner import Runner, Timetable
 from optionscanner.supervised import HangGuard, interrupt_on_signals, restarted_after, stop_on_signals
-from optionscanner.workbook.file_host import FileHost
 from optionscanner.workbook.render import Renderer, ShowSettings
 
 SIMULATED_ONCE_S = 3600.0
 """Seconds after the open at which `--once` takes its picture of a simulated day: by then every reading has a value."""
 FRAME_EVERY_S = 0.5
 """Real seconds between two frames of a session that runs faster than the market."""
+SETTLE_S = 30.0
+"""Real seconds that the end of a session waits for the last picture to be in an open workbook."""
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +131,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     closing.enter_context(looked_after(config, options, workbook=book, history=place))
     history = SqliteHistory(place, session.mode)
     closing.callback(history.close)
-    workbook = FileHost(book)
+    workbook = open_host(config, options.front, book, tell=lambda sentence: console.warn(f"workbook: {sentence}"))
     closing.callback(workbook.close)
     # A replay has no "too long ago": its clock goes on where it stopped, whenever that was.
     # A simulated market that ended starts over; one that was killed goes on.
@@ -149,6 +151,9 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         console.say(recorder.note)
     source.market.want(_wants(config, source.market))
     health = session_health(settings, source.market, history, place=place, calendar=calendar, wall=wall)
+    health.probes += (spreadsheet_probe(workbook),)
+    if workbook.live:
+        health.told_elsewhere = frozenset({"workbook"})
     shown = ShowSettings.of(config.workbook, settings.stale)
     cycle = Cycle(
         session=session,
@@ -289,6 +294,8 @@ def _drive(
             runner.run_with_the_wall(wall)
         else:
             runner.run()
+        if cycle.sinks.workbook is not None and (settled := cycle.sinks.workbook.settle(SETTLE_S)) is not None:
+            cycle.health.shown(source.clock.now(), settled)
     _tell_the_end(runner, cycle, time.perf_counter() - begun, stopped=stop.is_set())
 
 

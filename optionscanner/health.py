@@ -54,6 +54,8 @@ class Health:
     """Failures of engines and sinks, this run."""
     tell: Callable[[str], object] = lambda _sentence: None
     """Takes a sentence for the terminal: a workbook that cannot be written cannot show why."""
+    told_elsewhere: frozenset[str] = frozenset()
+    """Sinks that bring their own sentences to the terminal."""
     _cycle_ms: deque[float] = field(default_factory=lambda: deque(maxlen=50))
     _slowest: float = 0.0
     _overruns: int = 0
@@ -108,18 +110,21 @@ class Health:
         self._tell_once("history", sentence, again="stored again")
 
     def shown(self, as_of: float, result: WriteResult) -> None:
-        """What became of the frame."""
+        """What became of the frame, or of those that a live workbook has finished since."""
+        self.frames_dropped += result.dropped
+        if not result.frames and result.status != "failed":
+            return
         if result.status == "written":
-            self.frames_written += 1
+            self.frames_written += result.frames
         else:
-            self.frames_skipped += 1
+            self.frames_skipped += result.frames
             self.failures += result.status == "failed"
             self.note(as_of, "workbook", result.sentence, "the next picture is tried again")
         if self._workbook is None or self._workbook.status != result.status:
             self._workbook_since = as_of
         self._workbook = result
         # A first start makes the workbook, which is no trouble; later it means that the user's file was gone.
-        made = result.status == "written" and self.frames_written == 1
+        made = result.status == "written" and self.frames_written <= 1
         self._tell_once("workbook", "" if made else result.sentence, again="written again")
 
     def recorded(self, as_of: float, sentence: str) -> None:
@@ -194,7 +199,8 @@ class Health:
             return
         self._told[sink] = sentence
         log.warning("%s: %s", sink, sentence or again)
-        self.tell(f"{sink}: {sentence or again}")
+        if sink not in self.told_elsewhere:
+            self.tell(f"{sink}: {sentence or again}")
 
     def _run_lines(self, report: CycleReport) -> list[HealthItem]:
         session, times = report.session, list(self._cycle_ms) or [0.0]

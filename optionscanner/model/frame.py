@@ -56,6 +56,10 @@ class WriteResult:
     blocks: int
     missing: tuple[str, ...] = ()
     """Blocks that the workbook no longer has."""
+    frames: int = 1
+    """Frames that this result is news of; a live host finishes none, one or more between two calls."""
+    dropped: int = 0
+    """Frames that gave way to a newer one meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter, time
 
@@ -33,6 +34,8 @@ _UNFINISHED_S = 60.0
 
 class FileHost:
     """The workbook host for machines where no spreadsheet program is driven; used from one thread."""
+
+    live = False
 
     def __init__(
         self, path: Path, *, layout: Sequence[Sheet] = SHEETS, template: Callable[[], bytes] = build_template
@@ -60,7 +63,7 @@ class FileHost:
 
     def settle(self, seconds: float) -> WriteResult | None:
         """What became of the newest frame; a file host has nothing to wait for."""
-        return self._newest
+        return self._newest and replace(self._newest, frames=0)
 
     def control(self) -> ControlReading | None:
         """What the user's input cells held when the file was last saved; None while it cannot be read."""

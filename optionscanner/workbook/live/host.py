@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -46,6 +46,9 @@ def _quiet(sentence: str) -> None:
 class LiveHost:
     """The workbook host for a spreadsheet program that shows the workbook; used from the engine's thread."""
 
+    live = True
+    """Tells of its own troubles, at once."""
+
     def __init__(
         self, path: Path, *, front: str | Callable[[], Front] = "libreoffice",
         template: Callable[[], bytes] = build_template, profile: Path | None = None, headless: bool | None = None,
@@ -64,7 +67,7 @@ class LiveHost:
         self._spec = wire.Spec(
             path=self.path, front=front, template=template, profile=profile, headless=headless,
             leave_open=not unseen if leave_open is None else leave_open,
-            share=min(max(share, 0.001), 1.0), save_every=save_every, poll_every=poll_every, layout=tuple(layout),
+            share=_within(share), save_every=save_every, poll_every=poll_every, layout=tuple(layout),
         )  # fmt: skip
         self._tell = tell
         self._lock = threading.Condition()
@@ -72,6 +75,7 @@ class LiveHost:
         self._number = 0
         self._paused = False
         self._done: wire.Done | None = None
+        self._finished = self._superseded = 0
         self._state = (wire.OPENING, f"{self.path.name} is being opened")
         self._reading: ControlReading | None = None
         self._replies: dict[int, wire.Reply] = {}
@@ -126,7 +130,7 @@ class LiveHost:
         """The newest reading of the user's input cells; None before the first. Never waits."""
         return self._reading
 
-    def set_inputs(self, values: dict[str, Cell | tuple[Cell, ...]]) -> None:
+    def set_inputs(self, values: Mapping[str, Cell | tuple[Cell, ...]]) -> None:
         """Put values into input cells, e.g. to clear a command that was obeyed."""
         with self._lock:
             if self._reading is not None:
@@ -146,6 +150,19 @@ class LiveHost:
 
     @property
     def share(self) -> float:
+        """Most of the spreadsheet's time that frames may take, 0 to 1."""
+        return self._spec.share
+
+    @share.setter
+    def share(self, share: float) -> None:
+        with self._lock:
+            most = _within(share)
+            if most != self._spec.share:
+                self._spec = replace(self._spec, share=most)
+                self._child.say(wire.Share(most))
+
+    @property
+    def used_share(self) -> float:
         """Part of the spreadsheet's time of the last minute that frames took, 0 to 1."""
         return self._done.share if self._done is not None else 0.0
 
@@ -194,8 +211,12 @@ class LiveHost:
         if status == wire.FAILED:
             return WriteResult("failed", sentence, 0.0, 0, 0, missing)
         if status == wire.LIVE and done is not None:
-            return done
-        return WriteResult("skipped", sentence or f"{self.path.name} is being opened", 0.0, 0, 0, missing)
+            frames, dropped = self._finished, self._superseded
+            self._finished = self._superseded = 0
+            return replace(done, frames=frames, dropped=dropped)
+        opening = status == wire.OPENING or not sentence
+        said = f"{self.path.name} is being opened" if opening else sentence
+        return WriteResult("skipped", said, 0.0, 0, 0, missing, frames=0 if opening else 1)
 
     def _ask(self, verb: str, arguments: tuple[Any, ...], seconds: float) -> Any:
         number, until = next(self._asked), time.monotonic() + seconds
@@ -244,6 +265,9 @@ class LiveHost:
         line = ""
         with self._lock:
             if isinstance(message, wire.Done):
+                before = self._done.number if self._done is not None else 0
+                self._finished += 1
+                self._superseded += max(message.number - before - 1, 0)
                 self._done = message
             elif isinstance(message, wire.Typed):
                 self._reading = message.reading
@@ -294,6 +318,10 @@ class LiveHost:
     def _fresh(self) -> Child:
         restore = dict(self._reading.values) if self._reading is not None else {}
         return Child(replace(self._spec, restore=restore))
+
+
+def _within(share: float) -> float:
+    return min(max(share, 0.001), 1.0)
 
 
 def _no_screen() -> bool:

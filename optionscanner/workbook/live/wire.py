@@ -63,6 +63,13 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """How much of the spreadsheet's time frames may take at most, 0 to 1."""
+
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class SetInputs:
     """Put these values into the user's input cells."""
 
@@ -140,8 +147,10 @@ is under way), how long it may take, and when the writer was last alive."""
 class Inbox:
     """Takes messages off the pipe on a thread of its own, so that the newest frame wins however long a write takes."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Connection, most: float) -> None:
         self._pipe = pipe
+        self.most = most
+        """Part of the spreadsheet's time that frames may take."""
         self._news = threading.Condition()
         self._fresh = False
         self.blocks: dict[str, Rows] = {}
@@ -188,6 +197,8 @@ class Inbox:
             self.number = message.number
         elif isinstance(message, Pause):
             self.paused = message.paused
+        elif isinstance(message, Share):
+            self.most = message.most
         elif isinstance(message, SetInputs | Ask):
             self.requests.append(message)
         else:

@@ -67,7 +67,7 @@ class Writer:
     def __init__(self, spec: wire.Spec, pipe: Connection, calls: MutableSequence[float], front: Front) -> None:
         self.spec, self.front = spec, front
         self._pipe, self._calls = pipe, calls
-        self._inbox = wire.Inbox(pipe)
+        self._inbox = wire.Inbox(pipe, spec.share)
         self._opened: Opened | None = None
         self._painter: Painter | None = None
         self._closed = False
@@ -255,7 +255,7 @@ class Writer:
         took = time.monotonic() - began
         self._unsaved = self._unsaved or painted.cells > 0
         self._written, self._shown = number, state
-        self._may_write = began + took / self.spec.share
+        self._may_write = began + took / self._inbox.most
         self._busy.append((began, took))
         missing = tuple(self._painter.binding.missing)
         notes = workbook_notes(self.spec.path.name, self._note, missing, self._painter.truncated)
