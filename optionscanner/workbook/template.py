@@ -27,6 +27,8 @@ from optionscanner.workbook.template_inputs import write_inputs
 
 _ROW_HEIGHT = 15.0
 """Points: 20 pixels."""
+_TITLE_HEIGHT = 17.25
+"""Points: the first row of the band, whose title is larger."""
 # Part of the file's properties; a fixed moment keeps the bytes equal from run to run.
 _CREATED = datetime(2026, 1, 1)  # noqa: DTZ001 - XlsxWriter takes naive times
 _TABS = {"ALERT_SUMMARY": looks.BEAR, "STOCKS_GROUPED": looks.BULL, "SYSTEM_HEALTH": looks.MUTED, "NAMES": looks.MUTED,
@@ -97,7 +99,10 @@ class _Builder:
         worksheet.set_tab_color(_TABS.get(sheet.name, looks.PUT))
         for column, width in enumerate(sheet.widths):
             worksheet.set_column(column, column, width, self._format(looks.BASE))
-        for row, height in sheet.heights.items():
+        # Every row gets a height of its own: LibreOffice measures rows without one after each write, colours included,
+        # which takes some fifteen times as long as the writing.
+        worksheet.original_row_height = 0
+        for row, height in {1: _TITLE_HEIGHT, **sheet.heights}.items():
             worksheet.set_row(row - 1, height)
         if sheet.cells:
             self._band(sheet, worksheet)
