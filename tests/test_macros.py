@@ -1,11 +1,6 @@
 """The workbook with macros: the packed project equals its sources, and its buttons set CONTROL cells and no others."""
 
-import os
 import re
-import shutil
-import signal
-import subprocess
-import time
 import uuid
 import warnings
 import zipfile
@@ -19,6 +14,7 @@ import pytest
 from lxml import etree
 
 from optionscanner.errors import WorkbookError
+from optionscanner.model.control import SETTINGS
 from optionscanner.model.frame import Block, Frame
 from optionscanner.workbook.file_host import FileHost
 from optionscanner.workbook.formats import Kind
@@ -26,7 +22,8 @@ from optionscanner.workbook.grid import Column, Named, NamedCell, Sheet, Table, 
 from optionscanner.workbook.layout import SAMPLES, SHEETS
 from optionscanner.workbook.layout_buttons import BUTTON_PIXELS, BUTTONS, placed
 from optionscanner.workbook.macros import read_macros, without_macros
-from optionscanner.workbook.office import bridge
+from optionscanner.workbook.office import bridge, process
+from optionscanner.workbook.office.front import LibreOfficeFront
 from optionscanner.workbook.package import read_package, write_package
 from optionscanner.workbook.template import build_template, template_for
 from optionscanner.workbook.values_copy import keep_copy
@@ -116,6 +113,17 @@ def test_the_file_is_well_formed_and_has_a_button_for_each_macro(book):
     for macro in run:
         module, procedure = macro.split(".")
         assert f"Public Sub {procedure}()" in held[module]
+
+
+def test_macros_speak_of_cells_and_words_that_control_has(book):
+    names = openpyxl.load_workbook(book, keep_vba=True).defined_names
+    said = "".join(path.read_text(encoding="ascii") for path in SOURCES.glob("*.bas"))
+    spoken = set(re.findall(r"\bCONTROL_[A-Z]+\b", said)) | set(re.findall(r'\.Names\("(\w+)"\)', said))
+    assert {"CONTROL_COMMAND", "CONTROL_REQUEST", "CONTROL_CONFIRM", "stocks"} == spoken
+    assert spoken <= names.keys()
+    (command,) = [setting for setting in SETTINGS if setting.name == "CONTROL_COMMAND"]
+    assert set(COMMANDS.values()) == set(re.findall(r'^    Ask "(\w+)"$', said, re.MULTILINE))
+    assert {*COMMANDS.values(), "RESTORE", "STOP"} <= set(command.choices)
 
 
 def test_a_workbook_without_macros_has_no_project_and_no_button(tmp_path):
@@ -322,42 +330,28 @@ def test_taking_macros_out_of_a_file_without_any_changes_nothing():
 # In LibreOffice
 
 
+# A region that writes 1,5 for one and a half.
+GERMAN = """<?xml version="1.0" encoding="UTF-8"?>
+<oor:items xmlns:oor="http://openoffice.org/2001/registry">
+<item oor:path="/org.openoffice.Setup/L10N"><prop oor:name="ooSetupSystemLocale" oor:op="fuse"><value>de-DE</value>
+</prop></item></oor:items>"""
+
+
 class Office:
-    """A headless LibreOffice with the workbook open in it."""
+    """The workbook as the program opens it in LibreOffice, headless, on a computer of a region with commas."""
 
     def __init__(self, folder: Path, workbook: Path) -> None:
-        loaded = bridge.load()
-        pipe = uuid.uuid4().hex
-        self.process = subprocess.Popen(
-            [
-                shutil.which("soffice") or "soffice", f"-env:UserInstallation={(folder / 'profile').as_uri()}",
-                "--headless", "--norestore", "--nologo", "--nodefault", "--nofirststartwizard",
-                f"--accept=pipe,name={pipe};urp;StarOffice.ComponentContext",
-            ],
-            env={**os.environ, "SAL_USE_VCLPLUGIN": "svp"}, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        here = loaded.uno.getComponentContext()
-        resolver = here.ServiceManager.createInstanceWithContext("com.sun.star.bridge.UnoUrlResolver", here)
-        refused = loaded.type("com.sun.star.connection.NoConnectException")
-        until = time.monotonic() + 60
-        while True:
-            try:
-                there = resolver.resolve(f"uno:pipe,name={pipe};urp;StarOffice.ComponentContext")
-                break
-            except refused:
-                assert time.monotonic() < until and self.process.poll() is None, "LibreOffice does not answer"
-                time.sleep(0.1)
-        desktop = there.ServiceManager.createInstanceWithContext("com.sun.star.frame.Desktop", there)
-        # 4: macros run without a question.
-        asked = loaded.properties(MacroExecutionMode=4)
-        self.document: Any = desktop.loadComponentFromURL(workbook.as_uri(), "_blank", 0, asked)
+        settings = folder / "profile" / "user" / "registrymodifications.xcu"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(GERMAN, encoding="utf-8")
+        self.front = LibreOfficeFront(folder / "profile", headless=True)
+        self.opened = self.front.open(workbook)
+        self.document: Any = self.opened.book.impl.document.model
 
-    def run(self, script: str, *arguments: Any) -> Any:
-        """Run a macro, named by the address that a button has or as Module.Procedure."""
-        if ":" not in script:
-            script = f"vnd.sun.star.script:VBAProject.{script}?language=Basic&location=document"
-        return self.document.getScriptProvider().getScript(script).invoke(arguments, (), ())[0]
+    def press(self, sheet: str, caption: str) -> None:
+        """Do what a click on the button does."""
+        script = self.buttons(sheet)[caption]
+        self.document.getScriptProvider().getScript(script).invoke((), (), ())
 
     def cells(self, sheet: str, *addresses: str) -> list[str]:
         held = self.document.Sheets.getByName(sheet)
@@ -368,31 +362,33 @@ class Office:
         (form,) = self.document.Sheets.getByName(sheet).DrawPage.Forms
         return {form.getByIndex(n).Label: form.getScriptEvents(n)[0].ScriptCode for n in range(form.Count)}
 
-    def end(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(timeout=30)
-
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory) -> Iterator[Office]:
     if reason := bridge.available():
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("office")
-    opened = Office(folder, small_book(folder / "Options.xlsm"))
-    yield opened
-    opened.end()
+    try:
+        yield Office(folder, small_book(folder / "Options.xlsm"))
+    finally:
+        process.kill_own(folder / "profile")
 
 
 @pytest.mark.office
 @pytest.mark.timeout(120)
 def test_libreoffice_runs_each_button_and_only_the_two_cells_change(office):
-    buttons = {**office.buttons("CONTROL"), **office.buttons("ALERT_SUMMARY")}
-    assert buttons.keys() == {button.caption for button in BUTTONS}
-    for request, button in enumerate(BUTTONS[:4], start=1):
-        office.run(buttons[button.caption])
-        assert office.cells("CONTROL", "B6", "B7") == [COMMANDS[button.macro], str(request)]
-    office.run("Engine.Ask", "RESTORE")
-    assert office.cells("CONTROL", "A6", "B6", "B7", "C7", "B8") == ["", "RESTORE", "5", "", ""]
+    number = office.document.Sheets.getByName("CONTROL").getCellRangeByName("C15")
+    number.Formula = "=3/2"
+    assert (number.String, number.Value) == ("1,5", 1.5)
+    requests = 0
+    for sheet in ("CONTROL", "ALERT_SUMMARY"):
+        assert office.buttons(sheet).keys() == {button.caption for button in BUTTONS}
+        for button in BUTTONS[:4]:
+            office.press(sheet, button.caption)
+            requests += 1
+            assert office.cells("CONTROL", "B6", "B7") == [COMMANDS[button.macro], str(requests)]
+    office.front.run_macro(office.opened, "Engine.Ask", "RESTORE")
+    assert office.cells("CONTROL", "A6", "B6", "B7", "C7", "B8") == ["", "RESTORE", "9", "", ""]
 
 
 @pytest.mark.office
@@ -404,12 +400,12 @@ def test_libreoffice_jumps_to_a_symbol(office):
     summary.getCellRangeByName("A8").String = "M&M"
     document.CurrentController.setActiveSheet(summary)
     document.CurrentController.select(summary.getCellRangeByName("A8"))
-    office.run(office.buttons("ALERT_SUMMARY")["Jump to symbol"])
+    office.press("ALERT_SUMMARY", "Jump to symbol")
     assert document.CurrentController.ActiveSheet.Name == "STOCKS_GROUPED"
     assert document.CurrentSelection.AbsoluteName == "$STOCKS_GROUPED.$B$9"
-    assert office.run("Jump.Jump", "CONTROL") is True
+    assert office.front.run_macro(office.opened, "Jump.Jump", "CONTROL") is True
     assert document.CurrentController.ActiveSheet.Name == "CONTROL"
-    assert office.run("Jump.Jump", "NOSUCH") is False
+    assert office.front.run_macro(office.opened, "Jump.Jump", "NOSUCH") is False
 
 
 @pytest.mark.office

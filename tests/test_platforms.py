@@ -32,7 +32,7 @@ POSIX = Program(
 
 
 def windows(program: Program = WINDOWS) -> Plan:
-    roaming = r"C:\Users\A & B\AppData\Roaming".replace("Users", "People")
+    roaming = r"C:\People\A & B\AppData\Roaming"
     return planned(Machine("win32", r"C:\People\A & B", {"APPDATA": roaming}), program)
 
 
@@ -314,7 +314,7 @@ def test_awkward_folders_of_windows_are_known(path, special):
 @pytest.mark.parametrize(
     ("path", "special"),
     [
-        ("/home/me/a.db", ""),
+        ("/srv/me/a.db", ""),
         ("/mnt/team/x/a.db", "is on a network drive (nfs4)"),
         ("/mnt/teammate/a.db", ""),
         ("/mnt/team/local/a.db", ""),
