@@ -18,12 +18,16 @@ from optionscanner.workbook.layout import blocks as blocks_of
 from optionscanner.workbook.live import held
 from optionscanner.workbook.live.binding import LiveBinding, bind
 from optionscanner.workbook.live.front import Front, Opened
-from optionscanner.workbook.live.places import BLANK, Image, Placed, Rows, Run
+from optionscanner.workbook.live.places import BLANK, Image, Placed, Rows, Run, around, bridged
 from optionscanner.workbook.live.reading import reader
 
 CONTROL_SHEET = "CONTROL"
 _MODE, _FRONT = "band.mode", "band.front"
 # What a General cell of Excel would take for a number, a date, a formula or an error instead of text.
+_FEW = 3
+"""Up to so many changed runs of a block of single cells are written one by one."""
+_WORTH_A_RANGE = 700
+"""So many cells take about as long to write as a range takes to make."""
 _PATIENCE = 5
 """How often in a row cells may differ from what was written before that says nothing: a format may change values."""
 _READS_AS_MORE = re.compile(r"^(?:[=+\-@'#]|.*\d|(?:true|false)$)", re.IGNORECASE)
@@ -63,6 +67,7 @@ class Painter:
 
     def __post_init__(self) -> None:
         self._keeps_text = {name: _texts(block, sheet) for sheet in self.layout for name, block in blocks_of(sheet)}
+        self._fixed = {sheet.name: frozenset(text.text for text in sheet.texts) for sheet in self.layout}
         self._owner = {name: sheet for sheet in self.layout for name, _ in blocks_of(sheet)}
         self._fronts = list(_sources(self.layout, _FRONT))
         self._modes = list(_sources(self.layout, _MODE))
@@ -100,7 +105,7 @@ class Painter:
         cells = count = 0
         for name in changed:
             placed = self.binding.placed[name]
-            done = self._write(placed, self._ordered(placed, given[name], images))
+            done = self._write(placed, self._ordered(placed, given[name], images), images.get(placed.sheet))
             placed.last = given[name]
             cells += done
             count += done > 0
@@ -218,21 +223,50 @@ class Painter:
 
     # Writing
 
-    def _write(self, placed: Placed, rows: Rows) -> int:
-        """Write the runs that differ, from the first row that does to the last; cells written."""
+    def _write(self, placed: Placed, rows: Rows, image: Image | None) -> int:
+        """Write the runs that differ; cells written."""
+        changed = [(run, values) for run in placed.runs if (values := run.pick(rows)) != run.given]
+        if len(changed) > _FEW and not placed.columns and image is not None and self._bridge(placed, rows, image):
+            return sum(run.height * run.width for run, _ in changed)
         cells = 0
-        for run in placed.runs:
-            values = run.pick(rows)
-            if values == run.given:
-                continue
+        for run, values in changed:
             first, last = _differing(run, values)
             part = values[first : last + 1]
-            top = run.top + first
-            area = self.binding.range(placed.sheet, top, run.left, run.top + last, run.right)
+            if (run.height - len(part)) * run.width < _WORTH_A_RANGE:
+                first, part = 0, values
+                if run.area is None:
+                    run.area = self.binding.range(placed.sheet, run.top, run.left, run.bottom, run.right)
+                area = run.area
+            else:
+                area = self.binding.range(placed.sheet, run.top + first, run.left, run.top + last, run.right)
             area.raw_value = self._worded(placed, run, part, first)
             run.given = run.shown = values
             cells += len(part) * run.width
         return cells
+
+    def _bridge(self, placed: Placed, rows: Rows, image: Image) -> bool:
+        """Write all single cells of a block in one call, with what lies between them, where that is nobody's."""
+        over = around(placed)
+        others = [p for p in self.binding.on(placed.sheet) if p is not placed]
+        if any(cell in over for other in others for run in other.runs for cell in run.corners):
+            return False
+        if placed.bridge is None:
+            placed.bridge = self.binding.range(placed.sheet, over.top, over.left, over.bottom, over.right)
+        picked = [(run, run.pick(rows)) for run in placed.runs]
+        ours = {
+            (run.top + r, run.left + c): value
+            for run, values in picked
+            for r, row in enumerate(self._worded(placed, run, values, 0))
+            for c, value in enumerate(row)
+        }
+        fixed = self._fixed[self._owner[placed.name].name]
+        block = bridged(over, ours, image, placed.bridge.formula, fixed)
+        if block is None:
+            return False
+        placed.bridge.raw_value = block
+        for run, values in picked:
+            run.given = run.shown = values
+        return True
 
     def _worded(self, placed: Placed, run: Run, rows: Rows, first: int) -> Rows:
         """Rows as the program takes them: Excel reads a text like a number or formula as one, unless told not to."""

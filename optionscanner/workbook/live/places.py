@@ -5,9 +5,10 @@ Pure: no spreadsheet is asked here. Rows and columns count from 1, as in the lay
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
+from typing import Any
 
 from optionscanner.model.frame import Cell, Row
 
@@ -51,6 +52,8 @@ class Run:
     """How often they held something else than what was written, without a stretch of agreement since."""
     picks: tuple[int, ...] = ()
     """Which values of a row of the block, or of a block of single cells which rows, in the run's order."""
+    area: Any = None
+    """xlwings.Range of the whole run; made once, as making one takes longer than writing fifty cells."""
 
     @property
     def bottom(self) -> int:
@@ -61,6 +64,11 @@ class Run:
     def right(self) -> int:
         """Last column."""
         return self.left + self.width - 1
+
+    @property
+    def corners(self) -> tuple[Position, ...]:
+        """First and last cell."""
+        return (self.top, self.left), (self.bottom, self.right)
 
     def pick(self, rows: Rows) -> Rows:
         """The run's values out of the block's rows, as many rows as the run is high."""
@@ -125,6 +133,8 @@ class Placed:
     """First and last column of the defined name; of tables."""
     cells: tuple[Position | None, ...] = ()
     """Place of each value; of blocks of single cells."""
+    bridge: Any = None
+    """xlwings.Range over all single cells and what lies between them; None until it is needed."""
     last: Rows | None = None
     """The block as it was last written, uncleaned; None when it must be written."""
     cut: bool = False
@@ -207,6 +217,44 @@ class Rectangle:
         """Grow to hold these as well."""
         self.top, self.left = min(self.top, top), min(self.left, left)
         self.bottom, self.right = max(self.bottom, bottom), max(self.right, right)
+
+    def __contains__(self, cell: Position) -> bool:
+        return self.top <= cell[0] <= self.bottom and self.left <= cell[1] <= self.right
+
+
+def around(placed: Placed) -> Rectangle:
+    """Smallest rectangle over a block's cells."""
+    found = Rectangle()
+    for run in placed.runs:
+        found.take(run.top, run.left, run.bottom, run.right)
+    return found
+
+
+def bridged(
+    over: Rectangle, ours: Mapping[Position, Cell], image: Image, formulas: Sequence[Sequence[Any]],
+    fixed: frozenset[str],
+) -> Rows | None:  # fmt: skip
+    """Our cells with what lies between them, as one block; None where something between them is the user's.
+
+    `ours`: cell -> value. Between them may stand nothing, or words of `fixed` (the template's) as plain text: given
+    back as they are, they stay what they were. A formula that shows nothing is somebody's cell all the same.
+    """
+    rows: list[Row] = []
+    for r in range(over.top, over.bottom + 1):
+        row: list[Cell] = []
+        for c in range(over.left, over.right + 1):
+            if (r, c) in ours:
+                row.append(ours[r, c])
+                continue
+            text, shown = formulas[r - over.top][c - over.left], image.at((r, c))
+            if text in (None, BLANK) and shown == BLANK:
+                row.append(BLANK)
+            elif isinstance(shown, str) and text == shown and shown in fixed:
+                row.append(shown)
+            else:
+                return None
+        rows.append(tuple(row))
+    return tuple(rows)
 
 
 @dataclass

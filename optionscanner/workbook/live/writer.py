@@ -259,6 +259,7 @@ class Writer:
         self._busy.append((began, took))
         missing = tuple(self._painter.binding.missing)
         notes = workbook_notes(self.spec.path.name, self._note, missing, self._painter.truncated)
+        self._note = ""
         result = WriteResult("written", notes, took * 1000.0, painted.cells, painted.blocks, missing)
         held = frozenset(self._painter.holding)
         self._pipe.send(wire.Done(number, result, self._share(), held))
