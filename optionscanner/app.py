@@ -171,7 +171,8 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         health.note(source.clock.now(), "supervisor", "a cycle hung, the program was started again", f"see {stacks}")
         log.warning("started again after a cycle that hung, stacks=%s", stacks)
     guard = closing.enter_context(HangGuard(config.cycle.limit_s, config.log.folder))
-    _drive(options, source, table, cycle, resume, wall=wall, stop=stop, guard=guard)
+    next_open = calendar.next_open(day.session)
+    _drive(options, source, table, cycle, resume, wall=wall, stop=stop, guard=guard, next_open=next_open)
     if not stop.is_set():  # what a user stopped goes on with the next start
         history.end(wall.now())
         if recorder is not None:
@@ -272,6 +273,7 @@ def _drive(
     wall: WallClock,
     stop: Event,
     guard: HangGuard,
+    next_open: datetime | None,
 ) -> None:
     """Run the part of `table` that is still to do, and print what became of the observations."""
     market, todo = source.market, table
@@ -281,7 +283,9 @@ def _drive(
         todo = Timetable(tuple(t for t in todo.instants if t > resume.last_stored_at))
     with console.Progress() as progress:
         cycle.health.tell = _warner(progress)
-        runner = Runner(market, cycle, source.clock, todo, stop, _teller(progress), guard=guard.cycle)
+        runner = Runner(
+            market, cycle, source.clock, todo, stop, _teller(progress), next_open=next_open, guard=guard.cycle
+        )
         if resume.last_stored_at is not None:
             runner.seek(resume.last_stored_at)
         elif todo.instants and (earlier := Timetable.of(market.instants() or ()).before(todo.instants[0])):
@@ -289,7 +293,7 @@ def _drive(
             runner.warm(earlier)
         begun = time.perf_counter()
         if not todo.instants:
-            cycle.redraw(market.latest())
+            runner.redraw()
         elif options.speed == 1 and not options.once:
             runner.run_with_the_wall(wall)
         else:

@@ -109,6 +109,8 @@ class Runner:
     stop: Event
     told: Callable[[CycleReport], None]
     """Called after each cycle: the terminal's progress line."""
+    next_open: datetime | None = None
+    """When the exchange opens after this session; None where that is not known."""
     account: Account = field(default_factory=Account)
     guard: AbstractContextManager[object] = field(default_factory=nullcontext)
     """Entered around each cycle: what ends a process whose cycle hangs."""
@@ -231,12 +233,21 @@ class Runner:
         if not len(chains.polls.segment):
             return
         self.account.add(chains)
-        closes = self.market.day.session.closes
-        after = instant > closes.timestamp()
-        self.cycle.labels["closed_words"] = f"CLOSED at {closes:%H:%M}" if after else ""
+        self._say_whether_open(instant)
         report = self.cycle.run(chains)
         log.info("%s", _one_line(report))
         self.told(report)
+
+    def redraw(self) -> None:
+        """Show the newest picture of a session that is complete."""
+        chains = self.market.latest()
+        self._say_whether_open(chains.as_of)
+        self.cycle.redraw(chains)
+
+    def _say_whether_open(self, instant: float) -> None:
+        session = self.market.day.session
+        at = datetime.fromtimestamp(instant, session.opens.tzinfo)
+        self.cycle.labels["closed_words"] = session.closed_words(at, next_open=self.next_open)
 
     def finish(self) -> None:
         """The last picture is shown even where frames were dropped on the way."""

@@ -387,3 +387,24 @@ def test_the_calendar_survives_pickling() -> None:
     while day <= CALENDAR.covers_to:
         assert copy.is_trading_day(day) == CALENDAR.is_trading_day(day)
         day += timedelta(days=1)
+
+
+def test_after_the_close_the_next_open_is_told_over_weekend_and_holiday() -> None:
+    """Monday, 26 January 2026 is Republic Day."""
+    friday = CALENDAR.session_on(date(2026, 1, 23))
+    assert friday is not None
+    opens = CALENDAR.next_open(friday)
+    said = {
+        at: friday.closed_words(friday.opens.replace(hour=at[0], minute=at[1]), next_open=opens)
+        for at in ((9, 0), (9, 15), (15, 30), (15, 31))
+    }
+    assert said == {
+        (9, 0): "PRE-OPEN, opens 09:15", (9, 15): "", (15, 30): "", (15, 31): "CLOSED, next Tue 27-Jan 09:15",
+    }  # fmt: skip
+
+
+def test_past_the_covered_dates_only_the_close_is_told() -> None:
+    last = CALENDAR.session_on(CALENDAR.trading_days(CALENDAR.covers_to - timedelta(days=7), CALENDAR.covers_to)[-1])
+    assert last is not None
+    assert CALENDAR.next_open(last) is None
+    assert last.closed_words(last.closes + timedelta(minutes=1)) == f"CLOSED at {last.closes:%H:%M}"

@@ -75,6 +75,9 @@ class NotedCycle:
         self.labels: dict[str, str] = {}
         self.flushed = 0
 
+    def redraw(self, chains: Chains) -> None:
+        self.flushed += 1
+
     def run(self, chains: Chains) -> object:
         self.ran.append(chains.as_of)
         return builders.report(chains, len(self.ran))
@@ -154,7 +157,9 @@ def test_after_the_close_the_picture_says_so() -> None:
     closed = []
     runner.told = lambda report: closed.append(runner.cycle.labels["closed_words"])
     runner.run()
-    assert closed == ["", "CLOSED at 15:30"]
+    runner.next_open = datetime(2026, 2, 2, 9, 15, tzinfo=builders.IST)
+    runner.redraw()
+    assert [*closed, runner.cycle.labels["closed_words"]] == ["", "CLOSED at 15:30", "CLOSED, next Mon 02-Feb 09:15"]
 
 
 def test_an_instant_without_observations_makes_no_cycle() -> None:

@@ -57,6 +57,20 @@ class TradingSession:
             return False
         return self.opens <= at < self.closes
 
+    def closed_words(self, at: datetime, *, next_open: datetime | None = None) -> str:
+        """Why nothing trades at `at`, and from when on: `CLOSED, next Mon 02-Feb 09:15`; "" from open to close.
+
+        `next_open`: when the following session opens, None where the calendar does not know.
+        """
+        if at < self.opens:
+            return f"PRE-OPEN, opens {self.opens:%H:%M}"
+        if self.pause is not None and self.pause[0] <= at < self.pause[1]:
+            return f"CLOSED, next {self.pause[1]:%H:%M}"
+        # The last prices of the session are of the close itself.
+        if at <= self.closes:
+            return ""
+        return f"CLOSED at {self.closes:%H:%M}" if next_open is None else f"CLOSED, next {next_open:%a %d-%b %H:%M}"
+
 
 @dataclass(frozen=True)
 class HoursRule:
@@ -189,6 +203,13 @@ class TradingCalendar:
             if session is not None and session.closes > after:
                 return session
             day += _ONE_DAY
+
+    def next_open(self, after: TradingSession) -> datetime | None:
+        """When the session that follows opens; None where the covered dates end before."""
+        try:
+            return self.next_session(after.closes).opens
+        except UnknownDate:
+            return None
 
     def previous_trading_day(self, day: date) -> date:
         """The last trading day before `day`; `UnknownDate` when that lies before the covered dates."""

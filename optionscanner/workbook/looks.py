@@ -1,6 +1,8 @@
 """Colours and cell looks of the light template, by role. Data only.
 
-A colour is never the only carrier of a meaning: a word, a sign or an arrow stands with it.
+A colour is never the only carrier of a meaning: a word, a sign or an arrow stands with it. Text stands at least 4.5 : 1
+against its ground, and colours that mean opposite things differ for people who do not see red or green
+(tests/test_looks.py).
 """
 
 from __future__ import annotations
@@ -14,31 +16,31 @@ FONT = "Calibri"
 FONT_SIZE = 11
 
 INK = "#1F2933"
-MUTED = "#7B8794"
+MUTED = "#57636F"
 LINE = "#E4E7EB"
 STRONG_LINE = "#9AA5B1"
 HEADER = "#E4E9F0"
 BAND = "#F5F7FA"
 
-CALL, CALL_TINT = "#C2570C", "#FBE3D3"
-PUT, PUT_TINT = "#1F5FA8", "#DCE8F6"
-BULL, BULL_TINT = "#1A7F37", "#CDEBD5"
-BEAR, BEAR_TINT = "#B42318", "#F8D5D1"
+CALL, CALL_TINT, CALL_BAR = "#B04E0A", "#FCEADD", "#F0B48A"
+PUT, PUT_TINT, PUT_BAR = "#1F5FA8", "#DCE8F6", "#9DBEE6"
+BULL, BULL_TINT = "#177231", "#C2EAE2"
+BEAR, BEAR_TINT = "#B42318", "#FDCFC0"
 CAUTION = "#FFF1B8"
-IDLE, IDLE_INK = "#ECEEF1", "#7B8794"
+IDLE, IDLE_INK = "#ECEEF1", "#525D69"
 IN_THE_MONEY = "#FFFBE6"
-PAIN = "#E6DBF5"
-LATE = "#FFE3A3"
+PAIN = "#D3BEEF"
+LATE = "#FFD98A"
 STALE = "#E3E6EA"
 TRAIL = "#44546A"
 NOTE = "#FFFDF0"
 
 MODES = {
-    "LIVE": "#1A7F37",
-    "REPLAY": "#1F5FA8",
-    "SIMULATED": "#6B3FA0",
-    "CLOSED": "#7B8794",
-    "ENGINE STOPPED": "#B42318",
+    "LIVE": BULL,
+    "REPLAY": PUT,
+    "SIMULATED": "#4B2A80",
+    "CLOSED": MUTED,
+    "ENGINE STOPPED": BEAR,
 }
 """First word of the mode cell -> fill."""
 

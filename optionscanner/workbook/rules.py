@@ -12,11 +12,17 @@ from optionscanner.workbook import looks
 from optionscanner.workbook.formats import INDIAN_CRORE, INDIAN_LAKH, WHOLE
 from optionscanner.workbook.grid import Sheet, Table
 from optionscanner.workbook.layout_index import INDICES
-from optionscanner.workbook.layout_system import index_name
+from optionscanner.workbook.layout_system import HEARTBEAT, index_name
 from optionscanner.workbook.splice import column_letters
 
 AddFormat = Callable[[dict[str, Any]], Any]
 _SECONDS_PER_DAY = 86_400
+STOPPED = "ENGINE STOPPED"
+"""First words of the front's state once the engine is gone."""
+WAITING = ("paused", "busy", "locked", "restarting", "opening", "closed by user")
+"""First words of the states in which the sheet shows an older picture."""
+SILENT_S = 300
+"""Age of HEARTBEAT from which nobody writes any more: far more than an edit or a dialog of the user holds it up."""
 _PRICE_CHANGES = ("price.spot_change_pct", "price.spot_change", "call.change", "put.change")
 
 
@@ -82,14 +88,37 @@ def _when(worksheet: Any, ranges: str, formula: str, look: Any, *, stop: bool = 
 
 
 def _mode(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
-    cell = sheet.cells[0].cells[0]
-    # The cell is narrower than its words, which run on to the right: so does its colour.
-    until = sheet.cells[0].cells[1].column - 1
-    ranges = f"{_ref(cell.row, cell.column)}:{_ref(cell.row, until)}"
-    text = _ref(cell.row, cell.column, "$")
+    """Whether the numbers are live, whether the market is open, whether anybody still writes."""
+    ranges, text = _band_range(sheet, "band.mode")
+    _, front = _band_range(sheet, "band.front")
+    # The words go with the colour: a number format can put them before the cell's own text.
+    stopped = f'LEFT({front},{len(STOPPED)})="{STOPPED}"'
+    # The writer leaves its time while it lives, whatever the session's clock says, so this is red when it was killed.
+    silent = f"AND(N({HEARTBEAT})>0,(NOW()-N({HEARTBEAT}))*{_SECONDS_PER_DAY}>{SILENT_S})"
+    for formula, words in ((stopped, STOPPED), (silent, "NOT UPDATED")):
+        look = {"bg_color": looks.MODES[STOPPED], "font_color": "#FFFFFF", "num_format": f';;;"{words}  "@'}
+        _when(worksheet, ranges, formula, add(look), stop=True)
     for word, colour in looks.MODES.items():
         look = add({"bg_color": colour, "font_color": "#FFFFFF"})
         _when(worksheet, ranges, f'LEFT({text},{len(word)})="{word}"', look)
+    ranges, text = _band_range(sheet, "band.session")
+    _when(worksheet, ranges, f'LEFT({text},6)="CLOSED"',
+          add({"bg_color": looks.MODES["CLOSED"], "font_color": "#FFFFFF", "bold": True}))  # fmt: skip
+    _when(worksheet, ranges, f'LEFT({text},8)="PRE-OPEN"', add({"bg_color": looks.LATE, "bold": True}))
+    ranges, text = _band_range(sheet, "band.front")
+    _when(worksheet, ranges, f'LEFT({text},{len(STOPPED)})="{STOPPED}"',
+          add({"bg_color": looks.MODES[STOPPED], "font_color": "#FFFFFF", "bold": True}))  # fmt: skip
+    for word in WAITING:
+        _when(worksheet, ranges, f'LEFT({text},{len(word)})="{word}"', add({"bg_color": looks.LATE, "bold": True}))
+
+
+def _band_range(sheet: Sheet, source: str) -> tuple[str, str]:
+    """Range that a text of the band runs over, up to the next one, and the absolute reference of its cell."""
+    cells = sheet.cells[0].cells
+    cell = next(c for c in cells if c.source == source)
+    last = sheet.screen[1] or len(sheet.widths)
+    until = min((c.column - 1 for c in cells if c.row == cell.row and c.column > cell.column), default=last)
+    return f"{_ref(cell.row, cell.column)}:{_ref(cell.row, max(until, cell.column))}", _ref(cell.row, cell.column, "$")
 
 
 def _ticks(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
@@ -128,7 +157,7 @@ def _ladder(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     calls, puts = (chain.column_of(f"{side}.open_interest") for side in ("call", "put"))
     # One scale for both sides, so that bars can be compared across the ladder.
     highest = ",".join(f"{_ref(first, c, '$')}:{_ref(last, c, '$')}" for c in (calls, puts))
-    for column, colour, direction in ((calls, "#F0B48A", "right"), (puts, "#9DBEE6", "left")):
+    for column, colour, direction in ((calls, looks.CALL_BAR, "right"), (puts, looks.PUT_BAR, "left")):
         options = {
             "type": "data_bar", "data_bar_2010": True, "bar_solid": True, "bar_color": colour,
             "bar_direction": direction, "min_type": "num", "min_value": 0,
