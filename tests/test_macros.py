@@ -54,7 +54,7 @@ CONTROL = Sheet(
             NamedCell("CONTROL_REQUEST", "", Kind.COUNT, "", "", ""),
         )),
     ),
-    texts=(Text(5, 5, "In force", "header"),),
+    texts=(Text(5, 5, "Answer", "header"),),
 )  # fmt: skip
 SMALL = (SHEETS[0], next(sheet for sheet in SHEETS if sheet.name == "STOCKS_GROUPED"), CONTROL)
 
@@ -266,7 +266,7 @@ def spans(sheet: Sheet, row: int) -> Iterator[tuple[float, float]]:
     for text in sheet.texts:
         if text.row == row and text.text:
             # Words run on into the empty cells beside them.
-            yield starts[text.column - 1], starts[text.column - 1] + 5.2 * len(text.text)
+            yield starts[text.column - 1], starts[text.column - 1] + 6.2 * len(text.text)
 
 
 @pytest.mark.parametrize("layout", [SHEETS, SMALL])

@@ -53,9 +53,10 @@ def placed(layout: Sequence[Sheet]) -> Iterator[PlacedButton]:
     for sheet in layout:
         if sheet.name == "ALERT_SUMMARY":
             yield from _in_a_row(sheet, sheet.screen[0], 0)
-        for text in sheet.texts:
-            if sheet.name == "CONTROL" and text.text == "In force":
-                yield from _in_a_row(sheet, text.row - 1, sum(map(pixels, sheet.widths[: text.column - 1])))
+        if sheet.name == "CONTROL":
+            # Where the words about the sheet, in the same row, have ended.
+            head = next(text for text in sheet.texts if text.text == "Answer")
+            yield from _in_a_row(sheet, head.row - 1, sum(map(pixels, sheet.widths[: head.column - 1])))
 
 
 def _in_a_row(sheet: Sheet, row: int, start: int) -> Iterator[PlacedButton]:
