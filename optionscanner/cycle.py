@@ -128,28 +128,33 @@ class Cycle:
         self._newest = replace(report, health=self.health.items(report), message=self.health.message(report))
         self._show(self._newest, {})
 
+    @property
+    def shown_as_of(self) -> float:
+        """Instant of the newest picture [s since 1970 UTC], -inf before the first."""
+        return float("-inf") if self._newest is None else self._newest.as_of
+
     def show_again(self) -> None:
         """Show the newest report with what the user has set since; nothing where no cycle ran yet."""
         if self._newest is not None:
             self.health.frames_dropped -= self._unshown is not None
-            self._newest = replace(self._newest, control=self.control)
+            report = replace(self._newest, control=self.control, events=self.health.events())
+            self._newest = replace(report, message=self.health.message(report))
             self._show(self._newest, {})
 
     def recalculate(self) -> bool:
-        """Compute the newest picture again under the settings of now, from the state before it, and show it.
+        """Compute the newest picture again under the settings of now, from the state before it, for `show_again`.
 
         Nothing is counted or stored, and the state stays as it is; False where no cycle ran yet.
         """
         if self._newest is None:
             return False
-        kept = self.state, self._pricing, self._began_with
+        kept = self.state, self._pricing, self._began_with, self.trails
         self.state, self._pricing = self._began_with, None
         report = self._computed(self._newest.chains, {})
-        self.state, self._pricing, self._began_with = kept
+        self.state, self._pricing, self._began_with, self.trails = kept
         self._newest = replace(
             self._newest, pricing=report.pricing, readings=report.readings, failures=report.failures
         )
-        self.show_again()
         return True
 
     def flush(self) -> None:
@@ -191,6 +196,7 @@ class Cycle:
             failures=tuple(failures),
             timings=timings,
             trails=self.trails,
+            control=self.control,
             **self.labels,  # type: ignore[arg-type]
         )
 

@@ -23,6 +23,8 @@ CONTROL_REQUEST = "CONTROL_REQUEST"
 """A number that grows by one with each command; it tells two equal commands apart."""
 CONTROL_ACKNOWLEDGED = "CONTROL_ACKNOWLEDGED"
 """The request that was obeyed last; ours, so that a macro can wait for it."""
+CONTROL_REFRESH = "CONTROL_REFRESH"
+CONTROL_SHARE = "CONTROL_SHARE"
 CONTROL_WATCHLIST = "CONTROL_WATCHLIST"
 """Defined name of a column of cells, one symbol each."""
 
@@ -110,8 +112,12 @@ class Setting:
             return "hh:mm of today"
         if self.form is Form.SYMBOL:
             return "a name of the source"
-        most = "" if self.most is None else f"{self.most:,.10g}"
-        return f"{self.form.value}, {self.least:g} to {most}" if most else f"{self.form.value} from {self.least:g}"
+        return f"{self.form.value}, {self.limits}"
+
+    @property
+    def limits(self) -> str:
+        """Least and most of a number, in words."""
+        return f"from {self.least:g}" + ("" if self.most is None else f" to {self.most:,.10g}")
 
 
 RUN, SHOW, PICK, FILTER, LIMITS = "Run", "Show", "Pick", "Filter", "Limits"
@@ -141,7 +147,7 @@ SETTINGS: tuple[Setting, ...] = (
         hint="For macros: write a command, then add 1 here.",
     ),
     Setting(
-        "CONTROL_REFRESH", "Front refresh", RUN, Form.NUMBER, "s", least=0, most=300, otherwise=0.0,
+        CONTROL_REFRESH, "Front refresh", RUN, Form.NUMBER, "s", least=0, most=300, otherwise=0.0,
         hint="Least seconds between two pictures on the sheets; 0 shows each cycle. Analytics and history go on.",
     ),
     Setting(
@@ -153,7 +159,7 @@ SETTINGS: tuple[Setting, ...] = (
         hint="Each day until then, by the session's clock, alerts are stored and not told or listed; then they are.",
     ),
     Setting(
-        "CONTROL_SHARE", "Writer's share", RUN, Form.NUMBER, "%", least=1, most=100,
+        CONTROL_SHARE, "Writer's share", RUN, Form.NUMBER, "%", least=1, most=100,
         key="workbook.share_pct",
         hint="Most of the spreadsheet's time that writing may take, per cent. Without a spreadsheet it means nothing.",
     ),
@@ -254,11 +260,14 @@ def symbol(cell: Cell, symbols: Iterable[str]) -> str:
 
 
 def _refused(setting: Setting, came: Cell) -> Refusal:
-    what = {
-        Form.WORD: _either(setting.choices),
-        Form.TIME: "a time of day such as 14:30",
-        Form.SYMBOL: "a name that the source has",
-    }.get(setting.form, f"a {setting.allowed}")
+    if setting.form is Form.WORD:
+        what = _either(setting.choices)
+    elif setting.form is Form.TIME:
+        what = "a time of day such as 14:30"
+    elif setting.form is Form.SYMBOL:
+        what = "a name that the source has"
+    else:
+        what = f"a {setting.form.value} {setting.limits}"
     way = "choose from the list" if setting.form is Form.WORD else "correct the cell, or empty it"
     return Refusal(f"{setting.label}: {what} was expected, got {_shown(came)}; {way}")
 

@@ -12,9 +12,9 @@ from datetime import datetime
 
 import numpy as np
 
-from optionscanner.model.frame import Block, Cell, Frame
+from optionscanner.model.frame import Block, Cell, Frame, Row
 from optionscanner.model.reports import CycleReport
-from optionscanner.workbook.grid import Sheet
+from optionscanner.workbook.grid import Sheet, Table
 from optionscanner.workbook.layout import SHEETS
 from optionscanner.workbook.layout_index import INDICES
 from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
@@ -50,8 +50,8 @@ def render(
     blocks = [
         *(band(view, sheet, held=held) for sheet in SHEETS),
         *_summary_blocks(view, positions),
-        *(block for sheet in SHEETS if sheet.name in INDICES for block in index_blocks(view, sheet)),
-        *_stock_blocks(view, positions),
+        *(b for sheet in SHEETS if sheet.name in INDICES for b in index_blocks(view.showing(sheet.name), sheet)),
+        *_stock_blocks(view, [i for i in positions if view.passes(i)]),
         *eod_blocks(view),
         *control_blocks(view),
         *health_blocks(view),
@@ -77,21 +77,34 @@ class Renderer:
 
 def _summary_blocks(view: View, stocks: list[int]) -> list[Block]:
     table, feed = ALERT_SUMMARY.table("alert_summary"), ALERT_SUMMARY.table("alerts_feed")
-    watched = set(view.settings.watchlist)
+    watched = set(view.settings.watchlist) if view.settings.watchlist_first else set()
     ordered = sorted(stocks, key=lambda i: view.names[i] not in watched)
     rows = view.rows(table.fields, [*view.indices, *ordered[: view.settings.summary_stocks]])
     # An index that the source does not have keeps its row and its name, with the reason in its status.
     named = [(name, *row[1:]) for name, row in zip(INDICES, rows, strict=False)]
-    alerts = view.report.recent_alerts if view.report.recent_alerts is not None else view.report.alerts
-    told = events(view, alerts, np.arange(min(len(alerts), feed.height)), feed)
-    if not told:
-        opens = f"{view.report.chains.day.session.opens:%H:%M}"
-        told = ((None, None, f"no alerts since {opens}", None, None),)
+    told = _feed(view, feed)
     return [
         Block(table.name, (*named, *rows[len(INDICES) :])),
         Block(feed.name, told),
         *_unit_lines(view, ALERT_SUMMARY),
     ]
+
+
+def _feed(view: View, feed: Table) -> tuple[Row, ...]:
+    """Alerts of the day, newest first; while they are muted those of before, under a line that says so."""
+    alerts = view.report.recent_alerts if view.report.recent_alerts is not None else view.report.alerts
+    shown = np.arange(len(alerts))
+    said: tuple[Row, ...] = ()
+    if view.mute_is_on:
+        shown = np.flatnonzero(np.asarray(alerts["at"], dtype=float) <= view.settings.muted_from)
+        minutes = int(view.settings.muted_until or 0) // 60
+        words = f"muted until {minutes // 60:02d}:{minutes % 60:02d}, {len(alerts) - len(shown)} since"
+        said = ((None, None, words, None, None),)
+    told = (*said, *events(view, alerts, shown[: feed.height - len(said)], feed))
+    if not told:
+        opens = f"{view.report.chains.day.session.opens:%H:%M}"
+        told = ((None, None, f"no alerts since {opens}", None, None),)
+    return told
 
 
 def _stock_blocks(view: View, stocks: list[int]) -> list[Block]:
@@ -100,7 +113,7 @@ def _stock_blocks(view: View, stocks: list[int]) -> list[Block]:
     activity = view.reading("activity")
     found: tuple[tuple[Cell, ...], ...] = ()
     if activity is not None:
-        names = {view.names[i] for i in view.stocks}
+        names = {view.names[i] for i in stocks}
         wanted = np.flatnonzero([name in names for name in activity["underlying"]])
         found = events(view, activity, wanted[: scan.height], scan)
     return [

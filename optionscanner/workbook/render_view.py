@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from optionscanner.model.columns import READINGS
 from optionscanner.model.contracts import Bools, Floats, Ints
+from optionscanner.model.control import Expiry
 from optionscanner.model.frame import Cell
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -21,7 +23,7 @@ from optionscanner.workbook.formats import Kind, Units
 from optionscanner.workbook.grid import Column
 from optionscanner.workbook.layout_index import CHAIN_SIDE, INDICES
 from optionscanner.workbook.layout_market import SUMMARY_ROWS
-from optionscanner.workbook.render_cells import clean_text, numbers, serial_date, texts, times
+from optionscanner.workbook.render_cells import INDIA, clean_text, numbers, serial_date, texts, times
 from optionscanner.workbook.render_order import ranked
 
 Values = npt.NDArray[Any]
@@ -69,6 +71,19 @@ class ShowSettings:
     """Seconds of the session's clock between two sorts of a ranked table."""
     watchlist: tuple[str, ...] = ()
     """Stocks that ALERT_SUMMARY shows before the others."""
+    watchlist_first: bool = True
+    watchlist_only: bool = False
+    """Whether STOCKS_GROUPED lists only names of the watchlist."""
+    min_trs: float = 0.0
+    """Readiness below which STOCKS_GROUPED leaves a stock out; 0 keeps those without one, too."""
+    direction: str = ""
+    """BULLISH or BEARISH: the only stocks that STOCKS_GROUPED lists; "" for all."""
+    expiries: tuple[tuple[str, Expiry], ...] = ()
+    """(index, which expiry its sheet shows); the nearest where it is not named."""
+    muted_until: float | None = None
+    """Seconds after midnight of the session until which alerts are not listed; None for none."""
+    muted_from: float = -math.inf
+    """Alerts of before this instant [s since 1970 UTC] stay listed."""
     front: str = "file only"
     """State of the spreadsheet front, as the band says it."""
     stale: StaleSettings = field(default_factory=StaleSettings)
@@ -103,18 +118,56 @@ class View:
     """One report, asked column by column. Every column has one more element than there are underlyings, a blank:
     position -1 is a name that the source does not have."""
 
-    def __init__(self, report: CycleReport, settings: ShowSettings) -> None:
+    def __init__(self, report: CycleReport, settings: ShowSettings, front: Ints | None = None) -> None:
         self.report = report
         self.settings = settings
         self.layout = report.chains.layout
         self.names = self.layout.names
         self.position = {name: i for i, name in enumerate(self.names)}
-        self.front: Ints = np.append(self.layout.underlying_front, -1)
-        """(U + 1,) nearest expiry's segment of each underlying, -1 where it has none."""
+        self.front: Ints = np.append(self.layout.underlying_front, -1) if front is None else front
+        """(U + 1,) segment of the expiry that is shown of each underlying, the nearest; -1 where it has none."""
         self.indices: Ints = np.array([self.position.get(name, -1) for name in INDICES])
         self.stocks: Ints = np.flatnonzero(~self.layout.is_index)
         self.lot_size: Floats = self._by_segment(self.layout.segment_lot_size)
         self._cells: dict[tuple[str, Kind], list[Cell]] = {}
+
+    def showing(self, name: str) -> View:
+        """The same report with the expiry that the user picked for this underlying's sheet."""
+        picked, u = dict(self.settings.expiries).get(name, Expiry.THIS), self.position.get(name, -1)
+        if picked is Expiry.THIS or u < 0 or self.front[u] < 0:
+            return self
+        front = self.front.copy()
+        front[u] = self._segment(u, picked)
+        return View(self.report, self.settings, front)
+
+    def _segment(self, u: int, picked: Expiry) -> int:
+        """Segment of an expiry of underlying `u`; the nearest where there is no such one."""
+        nearest = int(self.front[u])
+        keys = self.layout.segment_keys
+        listed = [s for s in np.flatnonzero(self.layout.segment_underlying == u).tolist() if s >= nearest]
+        if picked is Expiry.NEXT:
+            return listed[1] if len(listed) > 1 else nearest
+        months = [keys[s].expiry.replace(day=1) for s in listed]
+        ends = [s for i, s in enumerate(listed) if months[i] not in months[i + 1 :]]
+        return ends[0]
+
+    @property
+    def mute_is_on(self) -> bool:
+        """Whether alerts are muted at this moment of the session."""
+        until = self.settings.muted_until
+        if until is None:
+            return False
+        moment = datetime.fromtimestamp(self.report.as_of, INDIA)
+        return 3600 * moment.hour + 60 * moment.minute + moment.second < until
+
+    def passes(self, position: int) -> bool:
+        """Whether STOCKS_GROUPED lists this stock under the user's filters."""
+        settings = self.settings
+        if settings.watchlist_only and self.names[position] not in settings.watchlist:
+            return False
+        if settings.direction and self.column("readiness.direction")[position] != settings.direction:
+            return False
+        return not settings.min_trs or bool(self.column("readiness.readiness")[position] >= settings.min_trs)
 
     def reading(self, name: str) -> Reading | None:
         """A reading of this cycle, None where its engine failed."""
@@ -211,9 +264,9 @@ class View:
         return np.asarray(self.stocks[ranked(names, score, flow)])
 
     def is_nearest(self, activity: Reading) -> Bools:
-        """Marks the events of the nearest expiry of their underlying, the one that readiness is of."""
-        keys, front = self.layout.segment_keys, self.layout.underlying_front
-        nearest = {keys[s].underlying: keys[s].expiry.isoformat() for s in front if s >= 0}
+        """Marks the events of the expiry that is shown of their underlying: the nearest, which readiness is of."""
+        keys = self.layout.segment_keys
+        nearest = {keys[s].underlying: keys[s].expiry.isoformat() for s in self.front if s >= 0}
         pairs = zip(activity["underlying"], activity["expiry"], strict=True)
         return np.array([nearest.get(str(name)) == expiry for name, expiry in pairs], dtype=bool)
 

@@ -1,0 +1,131 @@
+"""The settings of CONTROL: how a cell is read, what is refused in which words, and that limits agree with config."""
+
+import pytest
+
+from optionscanner import config as configuration
+from optionscanner.config_complaints import every_key
+from optionscanner.model.control import (
+    CONTROL_REQUEST,
+    GROUPS,
+    INDEX_NAMES,
+    PROTOCOL,
+    SETTINGS,
+    WATCHLIST_ROWS,
+    Command,
+    Form,
+    Refusal,
+    parsed,
+    symbol,
+    typed,
+)
+from optionscanner.workbook.layout_control import CONTROL
+from optionscanner.workbook.layout_index import INDICES
+
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "value"),
+    [
+        ("CONTROL_UNITS", " lakh ", "LAKH"),
+        ("CONTROL_UNITS", "", None),
+        ("CONTROL_UNITS", None, None),
+        ("CONTROL_STRIKES", 7.0, 7.0),
+        ("CONTROL_STRIKES", "7", 7.0),
+        ("CONTROL_STRIKES", 1, 1.0),
+        ("CONTROL_STRIKES", 10, 10.0),
+        ("CONTROL_MUTE_UNTIL", 0.5, 43_200.0),
+        ("CONTROL_MUTE_UNTIL", 46_052.604166666664, 52_200.0),  # with its date: 14:30
+        ("CONTROL_MUTE_UNTIL", "14:30", 52_200.0),
+        ("CONTROL_MUTE_UNTIL", "9:05:30", 32_730.0),
+        ("CONTROL_REQUEST", 57.0, 57.0),
+        ("CONTROL_WATCHLIST_ONLY", "yes", "YES"),
+    ],
+)
+def test_a_cell_that_is_taken(name, cell, value):
+    assert parsed(BY_NAME[name], cell) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "sentence"),
+    [
+        ("CONTROL_UNITS", "LAKHS",
+         "Units: LAKH, CONTRACTS or UNITS was expected, got 'LAKHS'; choose from the list"),
+        ("CONTROL_STRIKES", 11.0,
+         "Strikes each side of ATM: a whole number from 1 to 10 was expected, got 11; correct the cell, or empty it"),
+        ("CONTROL_STRIKES", 2.5,
+         "Strikes each side of ATM: a whole number from 1 to 10 was expected, got 2.5; correct the cell, or empty it"),
+        ("CONTROL_SHARE", 0.0,
+         "Writer's share: a number from 1 to 100 was expected, got 0; correct the cell, or empty it"),
+        ("CONTROL_SHARE", "1,5",
+         "Writer's share: a number from 1 to 100 was expected, got '1,5'; correct the cell, or empty it"),
+        ("CONTROL_SHARE", float("nan"),
+         "Writer's share: a number from 1 to 100 was expected, got nan; correct the cell, or empty it"),
+        ("CONTROL_MUTE_UNTIL", "24:00",
+         "Mute until: a time of day such as 14:30 was expected, got '24:00'; correct the cell, or empty it"),
+        ("CONTROL_REQUEST", -1.0,
+         "Request no.: a whole number from 0 was expected, got -1; correct the cell, or empty it"),
+        ("CONTROL_CONFIRM", "ja", "Confirm STOP: YES was expected, got 'ja'; choose from the list"),
+    ],
+)  # fmt: skip
+def test_a_cell_that_is_refused(name, cell, sentence):
+    assert parsed(BY_NAME[name], cell) == Refusal(sentence)
+
+
+def test_symbols_are_those_of_the_source():
+    assert symbol(" m&m ", ["M&M", "INFY"]) == "M&M"
+    assert symbol("M&MFIN", ["M&M"]) == ""
+    assert symbol(7.0, ["7"]) == ""
+
+
+def test_a_time_goes_back_into_its_cell_as_it_came():
+    mute = BY_NAME["CONTROL_MUTE_UNTIL"]
+    for minute in range(0, 1440, 7):
+        assert parsed(mute, typed(mute, 60.0 * minute)) == 60.0 * minute
+
+
+def test_limits_and_words_are_those_of_the_configuration():
+    """What config.yaml refuses must not come in through a cell, and the other way round."""
+    fields = {".".join(map(str, place)): field for place, field in every_key(configuration.Config)}
+    seen = 0
+    for setting in SETTINGS:
+        if not setting.key:
+            continue
+        field = fields[setting.key]
+        limits = {key: getattr(m, key) for m in field.metadata for key in ("ge", "le") if hasattr(m, key)}
+        assert (setting.least, setting.most) == (limits.get("ge"), limits.get("le")), setting.name
+        if setting.form is Form.WORD:
+            assert setting.choices == field.annotation.__args__
+        elif setting.form is Form.WHOLE:
+            assert field.annotation is int
+        seen += 1
+    assert seen >= 9
+
+
+def test_the_configured_value_of_an_empty_cell():
+    config = configuration.defaults().model_dump(by_alias=True)
+    expected = {"CONTROL_UNITS": "LAKH", "CONTROL_RESORT": 180.0, "CONTROL_COOL_DOWN": 1800.0, "CONTROL_SHARE": 10.0}
+    assert {name: BY_NAME[name].configured(config) for name in expected} == expected
+    for setting in SETTINGS:
+        value = setting.configured(config)
+        if setting.name not in PROTOCOL and value is not None:
+            assert parsed(setting, value) == value
+
+
+def test_every_setting_has_its_cell_in_its_group():
+    cells = {cell.name: cell for cell in CONTROL.inputs}
+    assert list(cells)[:-1] == [s.name for g in GROUPS for s in SETTINGS if s.group == g] == [s.name for s in SETTINGS]
+    assert cells["CONTROL_WATCHLIST"].height == WATCHLIST_ROWS == 40
+    assert cells["CONTROL_COMMAND"].choices == tuple(Command)
+    assert all(cell.hint for cell in cells.values())
+    assert cells[CONTROL_REQUEST].default == 0.0
+    assert INDEX_NAMES == INDICES
+
+
+def test_what_is_typed_and_what_is_ours_stand_in_one_line():
+    rows = {cell.name: cell.row for cell in CONTROL.inputs}
+    for cell in CONTROL.cells[1].cells:
+        name = cell.source.partition(":")[2]
+        if name:
+            assert cell.row == rows[name]
+    assert max(rows[s.name] for s in SETTINGS) < 36  # one screen
