@@ -195,12 +195,22 @@ def rewrite(path: Path, edit: Mapping[str, tuple[str, str]]) -> None:
             archive.writestr(name, text)
 
 
-def convert(path: Path, kind: str, folder: Path) -> Path:
+# 0: compute every formula of an xlsx file on opening, instead of believing the answers that the file holds.
+RECALCULATED = """<?xml version="1.0" encoding="UTF-8"?>
+<oor:items xmlns:oor="http://openoffice.org/2001/registry"><item oor:path="/org.openoffice.Office.Calc/Formula/Load">
+<prop oor:name="OOXMLRecalcMode" oor:op="fuse"><value>0</value></prop></item></oor:items>"""
+
+
+def convert(path: Path, kind: str, folder: Path, *, recalculate: bool = False) -> Path:
     """The file as LibreOffice opens and saves it in another format (xlsx, pdf), under its own profile."""
     program = shutil.which("soffice")
     if program is None:
         pytest.skip("LibreOffice is not installed (soffice not found)")
     folder.mkdir(exist_ok=True)
+    if recalculate:
+        settings = folder / "profile" / "user" / "registrymodifications.xcu"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(RECALCULATED, encoding="utf-8")
     form = {"xlsx": "xlsx:Calc MS Excel 2007 XML"}.get(kind, kind)
     done = subprocess.run(
         [

@@ -41,10 +41,11 @@ _STOCK = "RELIANCE"
 # The first row of a table's name is its header line, so a column is found by its header wherever it stands.
 _BY_HEADER = (
     (f"What is the TRS of {_STOCK}? [0-100]",
-     f'=INDEX(stocks,MATCH("{_STOCK}",INDEX(stocks,0,MATCH("Symbol",INDEX(stocks,1,0),0)),0),'
-     'MATCH("TRS",INDEX(stocks,1,0),0))', Kind.SCORE),
+     f'=IFERROR(INDEX(stocks,MATCH("{_STOCK}",INDEX(stocks,0,MATCH("Symbol",INDEX(stocks,1,0),0)),0),'
+     'MATCH("TRS",INDEX(stocks,1,0),0)),"")', Kind.SCORE),
     ("Which stock stands first in the ranking?",
-     '=INDEX(stocks,MATCH(1,INDEX(stocks,0,MATCH("Rank",INDEX(stocks,1,0),0)),0),MATCH("Symbol",INDEX(stocks,1,0),0))',
+     '=IFERROR(INDEX(stocks,MATCH(1,INDEX(stocks,0,MATCH("Rank",INDEX(stocks,1,0),0)),0),'
+     'MATCH("Symbol",INDEX(stocks,1,0),0)),"")',
      Kind.TEXT),
     ("How many stocks are BULLISH by their flow?",
      '=COUNTIF(INDEX(stocks,0,MATCH("Regime",INDEX(stocks,1,0),0)),"BULLISH")', Kind.COUNT),
