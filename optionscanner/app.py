@@ -22,6 +22,7 @@ from optionscanner.adapters.recorded.replay import RecordedMarket
 from optionscanner.adapters.simulated.market import SimulatedMarket
 from optionscanner.adapters.simulated.universe import load_names, simulated_session
 from optionscanner.app_computer import looked_after
+from optionscanner.app_desk import open_desk, saved_at
 from optionscanner.app_errands import errand
 from optionscanner.app_front import open_host, spreadsheet_probe
 from optionscanner.app_keeping import keep
@@ -131,6 +132,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     closing.enter_context(looked_after(config, options, workbook=book, history=place))
     history = SqliteHistory(place, session.mode)
     closing.callback(history.close)
+    saved = saved_at(book)
     workbook = open_host(config, options.front, book, tell=lambda sentence: console.warn(f"workbook: {sentence}"))
     closing.callback(workbook.close)
     # A replay has no "too long ago": its clock goes on where it stopped, whenever that was.
@@ -167,12 +169,15 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         show_every=0.0 if options.speed == 1 or options.once else FRAME_EVERY_S,
         labels={"speed": _speed_word(options.speed)} if session.mode is Mode.REPLAY else {},
     )
+    attend = open_desk(cycle, config, wall=wall, stop=stop, symbols=day.layout.names, saved=saved)
     if stacks := restarted_after():
         health.note(source.clock.now(), "supervisor", "a cycle hung, the program was started again", f"see {stacks}")
         log.warning("started again after a cycle that hung, stacks=%s", stacks)
     guard = closing.enter_context(HangGuard(config.cycle.limit_s, config.log.folder))
     next_open = calendar.next_open(day.session)
-    _drive(options, source, table, cycle, resume, wall=wall, stop=stop, guard=guard, next_open=next_open)
+    _drive(
+        options, source, table, cycle, resume, wall=wall, stop=stop, guard=guard, next_open=next_open, attend=attend
+    )
     if not stop.is_set():  # what a user stopped goes on with the next start
         history.end(wall.now())
         if recorder is not None:
@@ -274,6 +279,7 @@ def _drive(
     stop: Event,
     guard: HangGuard,
     next_open: datetime | None,
+    attend: Callable[[], None],
 ) -> None:
     """Run the part of `table` that is still to do, and print what became of the observations."""
     market, todo = source.market, table
@@ -284,8 +290,9 @@ def _drive(
     with console.Progress() as progress:
         cycle.health.tell = _warner(progress)
         runner = Runner(
-            market, cycle, source.clock, todo, stop, _teller(progress), next_open=next_open, guard=guard.cycle
-        )
+            market, cycle, source.clock, todo, stop, _teller(progress),
+            next_open=next_open, guard=guard.cycle, attend=attend,
+        )  # fmt: skip
         if resume.last_stored_at is not None:
             runner.seek(resume.last_stored_at)
         elif todo.instants and (earlier := Timetable.of(market.instants() or ()).before(todo.instants[0])):

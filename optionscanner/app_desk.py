@@ -1,0 +1,51 @@
+"""Puts the desk that serves CONTROL beside a session's cycle. Main entries: `saved_at`, `open_desk`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+from optionscanner.clocks import WallClock
+from optionscanner.config import Config
+from optionscanner.cycle import Cycle
+from optionscanner.desk import Desk
+from optionscanner.workbook.render import Renderer
+
+
+def saved_at(workbook: Path) -> float | None:
+    """When the workbook was saved last [s since 1970 UTC], None where it does not exist; ask before it is opened."""
+    try:
+        return workbook.stat().st_mtime
+    except OSError:
+        return None
+
+
+def open_desk(
+    cycle: Cycle,
+    config: Config,
+    *,
+    wall: WallClock,
+    stop: Event,
+    symbols: tuple[str, ...],
+    saved: float | None,
+    archive: Callable[[], str] | None = None,
+    restore: Callable[[], str] | None = None,
+) -> Callable[[], None]:
+    """What the runner calls between cycles, so that the user is served; see `Desk` for the arguments."""
+    sinks = cycle.sinks
+    assert isinstance(sinks.render, Renderer) and sinks.workbook is not None, "a session that is shown"
+    desk = Desk(
+        cycle=cycle,
+        renderer=sinks.render,
+        host=sinks.workbook,
+        history=sinks.history,
+        stop=stop,
+        now=wall.now,
+        symbols=symbols,
+        config=config.model_dump(by_alias=True),
+        saved_at=saved,
+        archive=archive,
+        restore=restore,
+    )
+    return desk.attend
