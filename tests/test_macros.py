@@ -16,6 +16,7 @@ from lxml import etree
 from optionscanner.errors import WorkbookError
 from optionscanner.model.control import SETTINGS
 from optionscanner.model.frame import Block, Frame
+from optionscanner.workbook import upgrade
 from optionscanner.workbook.file_host import FileHost
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Column, Named, NamedCell, Sheet, Table, Text, band, pixels
@@ -319,6 +320,24 @@ def test_the_values_only_copy_of_a_workbook_with_macros_is_an_ordinary_workbook(
     (main,) = [e.get("ContentType") for e in types if e.get("PartName") == "/xl/workbook.xml"]
     assert main == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
     assert openpyxl.load_workbook(kept.file).sheetnames == [sheet.name for sheet in SMALL]
+
+
+def test_a_restored_sheet_brings_its_buttons_and_takes_no_other_sheets_code_name(tmp_path):
+    """STOCKS_GROUPED was Sheet2 of the small book, as CONTROL is of a book that the user made of two sheets."""
+    macros = read_macros(SOURCES)
+    two = build_template((SMALL[0], SMALL[2]), macros=macros)
+    restored = upgrade.restored(two, build_template(SMALL, macros=macros), ["STOCKS_GROUPED"])
+    place = tmp_path / "Options.xlsm"
+    place.write_bytes(restored.data)
+    assert_well_formed(place)
+    sheets = [data for name, data in parts(place).items() if re.fullmatch(r"xl/worksheets/[^/]+\.xml", name)]
+    codes = [code for data in sheets for code in re.findall(rb'codeName="(\w+)"', data)]
+    assert (len(sheets), sorted(codes)) == (3, [b"Sheet1", b"Sheet2"])
+    without = build_template(SMALL[:2], macros=macros)
+    place.write_bytes(upgrade.restored(without, build_template(SMALL, macros=macros), ["CONTROL"]).data)
+    drawings = b"".join(data for name, data in parts(place).items() if name.endswith(".vml"))
+    assert drawings.count(b"[0]!Engine.Recalculate<") == 2
+    assert parts(place)["xl/vbaProject.bin"] == vba_project(macros, ["Sheet1", "Sheet2"])
 
 
 def test_taking_macros_out_of_a_file_without_any_changes_nothing():

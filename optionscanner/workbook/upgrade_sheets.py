@@ -46,6 +46,9 @@ class SheetCopier:
         root = copied(source.sheet_xml(title))
         for view in root.iter(main("sheetView")):
             view.attrib.pop("tabSelected", None)
+        for properties in root.iter(main("sheetPr")):
+            # What macros call a sheet may be taken by another one there; a spreadsheet gives it a free one.
+            properties.attrib.pop("codeName", None)
         self.translate(root)
         made = into.parts.free("xl/worksheets/sheet1.xml")
         into.parts.put(made, written(root), source.parts.content_type(part), source.like)
