@@ -8,7 +8,6 @@ left to its user.
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections import deque
 from collections.abc import Iterator, MutableSequence
@@ -24,6 +23,7 @@ from optionscanner.workbook.live.front import Front, FrontBusy, FrontLost, Opene
 from optionscanner.workbook.live.inputs import differing, read_inputs, write_inputs
 from optionscanner.workbook.live.notes import workbook_notes
 from optionscanner.workbook.live.painter import Painter
+from optionscanner.workbook.live.terminal import leave_to_the_engine
 from optionscanner.workbook.render_cells import INDIA
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
@@ -40,10 +40,7 @@ _EXCEL_DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - the machine's own wal
 
 def writer_process(spec: wire.Spec, pipe: Connection, calls: MutableSequence[float]) -> None:
     """What the child process runs."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            # These are for the engine: it ends the writer through the pipe, with the workbook saved.
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    leave_to_the_engine()
     Writer(spec, pipe, calls, make_front(spec)).run()
 
 
