@@ -69,7 +69,8 @@ class Child:
         self._news = threading.Condition()
         self._ending = False
         self._watched: _Watched | None = None
-        threading.Thread(target=self._send, name="workbook-outbox", daemon=True).start()
+        self._sender = threading.Thread(target=self._send, name="workbook-outbox", daemon=True)
+        self._sender.start()
 
     def show(self, number: int, frame: Frame) -> None:
         """Hand over the newest frame; returns at once, an older one that was not sent yet is dropped."""
@@ -158,12 +159,11 @@ class Child:
         self.let_go()
 
     def let_go(self) -> None:
-        """Close the pipe: nothing more is said."""
-        with self._news:
-            self._ending = True
-            self._news.notify()
-        with suppress(OSError):
-            self.pipe.close()
+        """Close the pipe of a writer that has ended."""
+        self.leave()
+        # Closed under its hands, a pipe that is being written to raises anything but OSError.
+        self._sender.join(2.0)
+        self.pipe.close()
 
 
 def _stopped(pid: int | None) -> bool:
