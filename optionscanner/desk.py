@@ -53,6 +53,8 @@ from optionscanner.workbook.render import Renderer, ShowSettings
 log = logging.getLogger(__name__)
 
 PAUSED_FRONT = "paused by you"
+_NUMBER_WITHIN_S = 0.3
+"""Seconds in which the number of a command must follow it."""
 
 _LASTING = tuple(setting for setting in SETTINGS if setting.name not in PROTOCOL)
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -93,6 +95,9 @@ class Desk:
     """Cells as they were last seen; None before the first look."""
     _obeyed: str = ""
     """Command that was obeyed and may still stand in its cell: a host may have read it again before it was emptied."""
+    _chosen: str = ""
+    """Command that stands in its cell without a new number, until it is clear that none will come."""
+    _chosen_at: float = 0.0
     _obeyed_at: float = -math.inf
     """When the cells were read that held it."""
     _waiting: list[Request] = field(default_factory=list)
@@ -113,7 +118,7 @@ class Desk:
             return
         if reading.at > self._obeyed_at and not _word(reading.values.get(CONTROL_COMMAND)):
             self._obeyed = ""
-        if reading.values == self._seen:
+        if reading.values == self._seen and not self._chosen:
             return
         changed = self._first_look(reading) if self._seen is None else self._look(reading)
         if changed:
@@ -229,13 +234,21 @@ class Desk:
         word = _word(reading.values.get(CONTROL_COMMAND))
         request = _request_number(reading.values.get(CONTROL_REQUEST))
         if not word:
+            self._chosen = ""
             if request == self._acknowledged:
                 return False
             # A number without a command: nothing to do, but whoever waits for it must not wait for ever.
             self._acknowledged = request
             return True
-        if request == self._acknowledged and word == self._obeyed:
-            return False
+        if request == self._acknowledged:
+            if word == self._obeyed:
+                return False
+            # A macro writes the number after the command: what has none for a moment was chosen from the list.
+            if self._chosen != word:
+                self._chosen, self._chosen_at = word, self.now()
+            if self.now() - self._chosen_at < _NUMBER_WITHIN_S:
+                return False
+        self._chosen = ""
         self._acknowledged, self._obeyed, self._obeyed_at = request, word, reading.at
         confirmed = _word(reading.values.get(CONTROL_CONFIRM)) == YES
         accepted, answer = self._done(word, confirmed=confirmed)

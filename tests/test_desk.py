@@ -90,7 +90,10 @@ class Place:
         self.cycle.run(self.picture.frozen(at))
 
     def type(self, **cells: object) -> None:
+        """Type into cells, and wait long enough for a command without a number to count."""
         self.host.type(**cells)
+        self.desk.attend()
+        self.clock += 0.5
         self.desk.attend()
 
     def stored(self) -> list[tuple[object, bool, str]]:
@@ -122,7 +125,8 @@ def test_nothing_is_written_or_stored_while_nobody_changes_anything(place, host)
 
 
 def test_an_accepted_change_is_in_force_shown_and_stored(place, host):
-    place.type(CONTROL_UNITS="contracts")
+    host.type(CONTROL_UNITS="contracts")
+    place.desk.attend()
     assert host.said("in_force:CONTROL_UNITS") == "CONTRACTS"
     assert host.said("answer:CONTROL_UNITS") == "accepted"
     # 1,000 s after 1970 UTC on the Indian wall clock: 05:46:40.
@@ -225,6 +229,18 @@ def test_a_host_that_reads_an_obeyed_command_again_does_not_repeat_it(place, hos
     assert len(place.stored()) == 2
 
 
+def test_a_number_that_follows_its_command_at_once_makes_no_second_command(place, host):
+    """A macro writes two cells, and may be seen between them."""
+    host.type(CONTROL_COMMAND="ARCHIVE")
+    place.desk.attend()
+    place.clock += 0.1
+    host.type(CONTROL_REQUEST=1.0)
+    for _ in range(5):
+        place.clock += 0.1
+        place.desk.attend()
+    assert [body for body, _, _ in place.stored()] == ['{"do": "ARCHIVE", "request": 1.0}']
+
+
 def test_a_number_without_a_command_is_acknowledged(place, host):
     """A macro that waits for it must not wait for ever."""
     place.type(CONTROL_REQUEST=9.0)
@@ -322,7 +338,7 @@ def test_accepted_values_are_there_again_after_a_restart(tmp_path, host):
     again.history.close()
 
 
-@pytest.mark.parametrize(("saved_at", "units", "put"), [(999.0, "UNITS", True), (1_001.0, "CONTRACTS", False)])
+@pytest.mark.parametrize(("saved_at", "units", "put"), [(999.0, "UNITS", True), (1_002.0, "CONTRACTS", False)])
 def test_of_workbook_and_history_the_newer_one_wins(tmp_path, host, saved_at, units, put):
     place = Place(tmp_path, host)
     place.type(CONTROL_UNITS="UNITS", CONTROL_STRIKES=5.0)  # at 1,000 s

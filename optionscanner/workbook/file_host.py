@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter, time
 
 from optionscanner.errors import WorkbookBusy, WorkbookError
-from optionscanner.model.frame import ControlReading, Frame, WriteResult
+from optionscanner.model.frame import Block, ControlReading, Frame, WriteResult
 from optionscanner.workbook.binding import Binder
 from optionscanner.workbook.book_xml import BookXml, without_calculation_chain
 from optionscanner.workbook.file_book import Book, Stamp, fill, fit, plan
@@ -50,6 +50,8 @@ class FileHost:
         self.share = 1.0
         self._book: Book | None = None
         self._newest: WriteResult | None = None
+        self._shown: Mapping[str, Block] = {}
+        """Blocks of the newest picture before a pause."""
         self._wrote_before = False
         self._looked_at: Stamp | None = None
         self._reading: ControlReading | None = None
@@ -58,7 +60,9 @@ class FileHost:
 
     def write(self, frame: Frame) -> WriteResult:
         """Put the frame's values into the file; what a user can do to a file comes back as a sentence."""
-        self._newest = self._result(frame)
+        self._newest = self._result(self._paused(frame) if self.paused and self._shown else frame)
+        if not self.paused:
+            self._shown = frame.blocks
         return self._newest
 
     def settle(self, seconds: float) -> WriteResult | None:
@@ -92,6 +96,17 @@ class FileHost:
     def filtered(self) -> frozenset[str]:
         """Tables on sheets where the user filters or sorts: their rows must keep their order."""
         return self._book.binding.filtered() if self._book is not None else frozenset()
+
+    def _paused(self, frame: Frame) -> Frame:
+        """The picture of before the pause, with CONTROL and the state of the front of now."""
+        blocks = dict(self._shown)
+        for name, block in frame.blocks.items():
+            if name in CONTROL_BLOCKS:
+                blocks[name] = block
+            elif name in self._fronts and name in blocks:
+                i, rows = self._fronts[name], blocks[name].rows
+                blocks[name] = Block(name, (*rows[:i], block.rows[i], *rows[i + 1 :]))
+        return Frame(frame.as_of, blocks)
 
     def _result(self, frame: Frame) -> WriteResult:
         started = perf_counter()
@@ -215,12 +230,8 @@ class FileHost:
         for part, sheet in book.sheets.items():
             for name, start in sheet.blocks:
                 given = frame.blocks.get(name)
-                if given is None:
-                    continue
-                if not self.paused or name in CONTROL_BLOCKS:
+                if given is not None:
                     fill(sheet.values, start, given, book)
-                elif name in self._fronts:
-                    sheet.values[start + self._fronts[name]] = given.rows[self._fronts[name]][0]
             data, changed = sheet.plan.assemble(sheet.values)
             if changed:
                 cells += changed
