@@ -1,5 +1,6 @@
 """`--check`: each thing it looks at, in each state, with a way out; and it leaves no trace."""
 
+import shlex
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,7 @@ from optionscanner import checkup, cli, config
 from optionscanner.checkup import Finding, State, check, show
 from optionscanner.checkup_probes import Probes
 from optionscanner.errors import ConfigError, HistoryError, RecordingError
+from optionscanner.platforms_places import Places
 
 FRIDAY = date(2026, 1, 30)
 BOOK = b"PK\x03\x04 and the rest"
@@ -41,7 +43,7 @@ def never_read(folder: Path) -> date:
 
 def findings(root: Path, line: str = "", **others) -> list[Finding]:
     arguments = {"read_recording": never_read, "probes": machine(), "config": config.load(root=root)} | others
-    return check(arguments.pop("config"), cli.parse(line.split()), **arguments)
+    return check(arguments.pop("config"), cli.parse(shlex.split(line)), **arguments)
 
 
 def found(root: Path, item: str, line: str = "", **others) -> Finding:
@@ -422,3 +424,32 @@ def test_the_real_machine_can_be_asked(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert all(finding.item in printed for finding in result)
     assert list(tmp_path.iterdir()) == []
+
+
+# Where the files lie
+
+
+def test_a_workbook_in_a_synchronised_folder_is_told(tmp_path):
+    book = tmp_path / "OneDrive - A Firm" / "b.xlsx"
+    result = findings(tmp_path, f"--workbook {shlex.quote(str(book))}")
+    (one,) = [finding for finding in result if finding.state is State.WARN]
+    assert one.item == "Workbook's place"
+    assert one.found.startswith(f"{book} is in a folder that OneDrive synchronises, which may hold the file")
+    assert one.what_to_do == "keep the workbook in a folder of this computer only"
+
+
+def test_a_history_on_a_network_drive_is_told(tmp_path):
+    places = Places("linux", {}, lambda: [("/", "ext4"), (str(tmp_path / "var"), "cifs")])
+    result = findings(tmp_path, probes=machine(places=places))
+    (one,) = [finding for finding in result if finding.state is State.WARN]
+    assert (one.item, "a database can be damaged" in one.found) == ("History's place", True)
+
+
+def test_blocked_macros_are_told(tmp_path):
+    def none() -> list[tuple[str, str]]:
+        return []
+
+    places = Places("win32", {}, none, lambda _drive: False, lambda _file: "[ZoneTransfer]\r\nZoneId=3\r\n")
+    one = found(tmp_path, "Macros", f"--workbook {tmp_path / 'b.xlsm'}", probes=machine(places=places))
+    assert one.state is State.WARN
+    assert "Unblock" in one.what_to_do

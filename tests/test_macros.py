@@ -422,9 +422,9 @@ def test_libreoffice_jumps_to_a_symbol(office):
     office.press("ALERT_SUMMARY", "Jump to symbol")
     assert document.CurrentController.ActiveSheet.Name == "STOCKS_GROUPED"
     assert document.CurrentSelection.AbsoluteName == "$STOCKS_GROUPED.$B$9"
-    assert office.front.run_macro(office.opened, "Jump.Jump", "CONTROL") is True
+    assert office.front.run_macro(office.opened, "Symbols.GoToSymbol", "CONTROL") is True
     assert document.CurrentController.ActiveSheet.Name == "CONTROL"
-    assert office.front.run_macro(office.opened, "Jump.Jump", "NOSUCH") is False
+    assert office.front.run_macro(office.opened, "Symbols.GoToSymbol", "NOSUCH") is False
 
 
 @pytest.mark.office

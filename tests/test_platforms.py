@@ -427,6 +427,15 @@ def test_the_computer_is_kept_awake_at_the_markets_own_pace_only(line, setting, 
         assert bool(entered) is kept
 
 
+def test_a_session_in_an_awkward_folder_begins_with_a_sentence(tmp_path, capsys):
+    book = tmp_path / "Dropbox" / "b.xlsx"
+    config, options = configuration.defaults(tmp_path), cli.parse(["--once"])
+    with looked_after(config, options, workbook=book, history=tmp_path / "h.db"):
+        said = capsys.readouterr().err
+    assert said.startswith(f"{book} is in a folder that Dropbox synchronises")
+    assert said.count("\n") == 1
+
+
 # Regions
 
 

@@ -43,7 +43,7 @@ RECALCULATE = Button("Recalculate", "Engine.Recalculate", "Compute everything ag
 PAUSE = Button("Pause", "Engine.Pause", "Stop writing into this workbook; analytics and history go on")
 GO_ON = Button("Resume", "Engine.GoOn", "Write into this workbook again")
 ARCHIVE = Button("Archive", "Engine.Archive", "Make a dated copy of this workbook's values now")
-JUMP = Button("Jump to symbol", "Jump.JumpToSymbol", "Show the row of the symbol in the selected cell")
+JUMP = Button("Jump to symbol", "Symbols.JumpToSymbol", "Show the row of the symbol in the selected cell")
 
 BUTTONS = (RECALCULATE, PAUSE, GO_ON, ARCHIVE, JUMP)
 
