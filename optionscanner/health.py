@@ -136,6 +136,12 @@ class Health:
             self.note(as_of, "recorder", sentence, "the recording lacks this cycle")
         self._tell_once("recorder", sentence, again="recorded again")
 
+    def attended(self, at: float, sentence: str) -> None:
+        """CONTROL was looked at (empty sentence), or why that failed; `at` by the session's clock."""
+        if sentence:
+            self.note(at, "control", sentence, "CONTROL is looked at again in 5 s")
+        self._tell_once("control", sentence, again="served again")
+
     def left_out(self, names: Mapping[str, float]) -> None:
         """Names that engines do not see for now, with the instant of their next try."""
         self._left_out = dict(names)

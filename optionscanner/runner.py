@@ -214,9 +214,10 @@ class Runner:
         if self._left_out:
             self._left_out -= 1
             return
-        if self.attend is not None and (error := self.cycle.guarded(self.attend)) is not None:
-            self._left_out = _LOOKS_LEFT_OUT
-            self.cycle.health.note(self.clock.now(), "control", str(error), "CONTROL is looked at again in 5 s")
+        if self.attend is not None:
+            error = self.cycle.guarded(self.attend)
+            self._left_out = _LOOKS_LEFT_OUT if error else 0
+            self.cycle.health.attended(self.clock.now(), str(error) if error else "")
 
     def tick(self, instant: float) -> None:
         """One cycle at `instant`, if anything was observed since the last."""

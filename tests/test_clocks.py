@@ -246,3 +246,21 @@ def test_a_replay_takes_the_session_s_length_over_its_speed(gaps, speed):
         clock.wait_until(instant)
         assert clock.now() == instant
     assert machine.tick - begun == pytest.approx((instant - OPEN - 1) / speed, rel=1e-6, abs=1e-3)
+
+
+def test_a_waiting_replay_is_called_ten_times_a_second_and_the_calls_count_as_waiting():
+    machine = Machine()
+    clock = manual_clock(machine, speed=60.0)
+    clock.advance_to(OPEN)
+    clock.wait_until(OPEN + 60.0)
+    seen = []
+
+    def meanwhile():
+        seen.append(machine.monotonic())
+        machine.passes(0.03)
+
+    began = machine.monotonic()
+    clock.wait_until(OPEN + 180.0, meanwhile)
+    assert clock.now() == OPEN + 180.0
+    assert machine.monotonic() - began == pytest.approx(2.0)
+    assert len(seen) == pytest.approx(2.0 / 0.13, abs=2)

@@ -1,6 +1,6 @@
 """The timetable and the loops that follow it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from threading import Event, Thread
 from types import SimpleNamespace
@@ -32,7 +32,9 @@ class ScriptedClock:
     def now(self) -> float:
         return self.instant
 
-    def wait_until(self, instant: float) -> None:
+    def wait_until(self, instant: float, meanwhile: Callable[[], None] | None = None) -> None:
+        if meanwhile is not None:
+            meanwhile()
         if instant >= self.stop_at:
             self.stop.set()
 
@@ -74,9 +76,18 @@ class NotedCycle:
         self.warmed: list[float] = []
         self.labels: dict[str, str] = {}
         self.flushed = 0
+        self.told: list[str] = []
+        self.health = SimpleNamespace(attended=lambda at, sentence: self.told.append(sentence))
 
     def redraw(self, chains: Chains) -> None:
         self.flushed += 1
+
+    def guarded(self, call: Callable[[], object]) -> Exception | None:
+        try:
+            call()
+        except ValueError as error:
+            return error
+        return None
 
     def run(self, chains: Chains) -> object:
         self.ran.append(chains.as_of)
@@ -240,6 +251,57 @@ def test_at_the_markets_pace_an_error_ends_the_session_instead_of_its_scheduler(
     with pytest.raises(SourceError, match="the source is gone"):
         runner.run_with_the_wall(WallClock(runner.stop))
     assert len(runner.cycle.ran) == 1
+
+
+def test_the_user_is_served_while_waiting_and_before_each_cycle() -> None:
+    instants = [FIRST, FIRST + 60.0]
+    runner = runner_of(instants)
+    served: list[int] = []
+    runner.attend = lambda: served.append(len(runner.cycle.ran))
+    runner.run()
+    assert served == [0, 0, 1, 1]
+
+
+def test_what_stops_the_session_while_it_is_served_stops_before_the_cycle() -> None:
+    runner = runner_of([FIRST, FIRST + 60.0])
+    runner.attend = lambda: runner.stop.set() if runner.cycle.ran else None
+    runner.run()
+    assert runner.cycle.ran == [FIRST]
+
+
+def test_a_failing_desk_is_told_left_alone_for_a_while_and_never_ends_the_session() -> None:
+    instants = [FIRST + 60.0 * i for i in range(60)]
+    runner = runner_of(instants)
+    calls: list[float] = []
+
+    def attend() -> None:
+        calls.append(runner.clock.now())
+        if len(calls) == 1:
+            raise ValueError("no such cell")
+
+    runner.attend = attend
+    runner.run()
+    assert runner.cycle.ran == instants
+    assert runner.cycle.told[:2] == ["no such cell", ""]
+    assert len(calls) == 120 - 50  # two looks for each cycle
+
+
+def test_at_the_markets_pace_the_user_is_served_between_cycles_and_never_during_one() -> None:
+    runner = runner_of([FIRST + 0.3, FIRST + 0.9])
+    runner.clock.advance_to(FIRST)
+    inside, during, served = Event(), [], []
+
+    def told(report: object) -> None:
+        inside.set()
+        Event().wait(0.3)
+        inside.clear()
+
+    runner.told = told
+    runner.attend = lambda: (during if inside.is_set() else served).append(len(runner.cycle.ran))
+    runner.run_with_the_wall(WallClock(runner.stop))
+    assert during == []
+    assert {0, 1} <= set(served)
+    assert served.count(0) >= 2
 
 
 @pytest.mark.parametrize("codes", [[0, 0, 51], [54], []])
