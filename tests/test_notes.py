@@ -46,6 +46,11 @@ def note_of(book, sheet, row, column):
     return comment.text if comment is not None else ""
 
 
+def notes_within(book, sheet, row, columns):
+    """Notes in these cells of a row; words run over the cells on their right."""
+    return [note for column in columns if (note := note_of(book, sheet, row, column))]
+
+
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
 def test_every_column_has_a_note_of_one_to_three_lines(book, sheet):
     without = []
@@ -63,7 +68,11 @@ def test_every_label_of_the_cards_has_a_note(book, index):
     cards = {text.column for text in sheet.texts if text.style == "card"}
     labels = [text for text in sheet.texts if text.style == "label" and text.column in cards]
     assert len(labels) > 40
-    assert [t.text for t in labels if not 1 <= len(note_of(book, index, t.row, t.column).splitlines()) <= 3] == []
+    heads = sorted(text.column for text in sheet.texts if text.style == "card-head")
+    for label in labels:
+        first_value = next(column for column in heads if column > label.column)
+        found = notes_within(book, index, label.row, range(label.column, first_value))
+        assert [len(note.splitlines()) in (1, 2, 3) for note in found] == [True], label.text
 
 
 def test_every_name_has_a_note_with_unit_clock_and_source(book):
@@ -79,7 +88,10 @@ def test_every_item_of_the_band_is_explained_on_every_sheet(book):
         ticks = [c for c in sheet.cells[0].cells if c.style == "tick"]
         for cell in sheet.cells[0].cells:
             if cell not in ticks[1:]:
-                assert note_of(book, sheet.name, cell.row, cell.column), (sheet.name, cell.source)
+                end = min((c.column for c in sheet.cells[0].cells if c.row == cell.row and c.column > cell.column),
+                          default=len(sheet.widths) + 1)  # fmt: skip
+                found = notes_within(book, sheet.name, cell.row, range(cell.column, end))
+                assert len(found) == 1, (sheet.name, cell.source)
 
 
 def test_a_note_says_what_the_reading_declares_in_the_unit_of_the_sheet(book):
@@ -92,6 +104,18 @@ def test_a_note_says_what_the_reading_declares_in_the_unit_of_the_sheet(book):
         "time-aware exponential mean of atm_flow\n"
         "Unit: lakh, contracts or units, as UNITS says. As of: OI time.\nFrom: flow.ewma_atm in the history"
     )
+
+
+def test_every_setting_has_a_note_that_tells_the_name_of_its_cell(book):
+    for given in BY_NAME["CONTROL"].inputs:
+        if given.height == 1:
+            assert given.name in note_of(book, "CONTROL", given.row, 1).split(), given.name
+
+
+def test_every_head_of_control_has_a_note(book):
+    heads = [text for text in BY_NAME["CONTROL"].texts if text.style == "header" and text.text]
+    assert len(heads) >= 8
+    assert [t.text for t in heads if not note_of(book, "CONTROL", t.row, t.column)] == []
 
 
 def test_meaning_and_named_clock_agree():

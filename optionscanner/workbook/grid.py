@@ -284,7 +284,9 @@ class Card:
 
 
 BAND_ROWS = 3
-_TICK_ROW, _TICK_PIXELS = 2, 260
+_TICK_ROW = 2
+_TICK_PIXELS = (252, 280, 264, 276, 260)
+"""What each of the five indices takes in bold, long numbers and both signs included."""
 
 _BAND = (
     # row, where it would like to begin in pixels, what it shows, style
@@ -312,7 +314,9 @@ def band(sheet: str, widths: Sequence[float]) -> Cells:
         taken = max((cell.column for cell in cells if cell.row == row), default=0)
         free = range(taken + 1, len(widths) + 1)
         # An item needs the room that the one before it takes, as far as the sheet has it.
-        clear = [c for c in free if not taken or row != _TICK_ROW or starts[c - 1] >= starts[taken - 1] + _TICK_PIXELS]
+        earlier = sum(cell.row == row for cell in cells)
+        room = _TICK_PIXELS[earlier - 1] if row == _TICK_ROW and earlier else 0
+        clear = [c for c in free if not taken or starts[c - 1] >= starts[taken - 1] + room]
         column = min(clear or free[-1:], key=lambda c: abs(starts[c - 1] - wish))
         cells.append(Value(row, column, source, Kind.TEXT, style))
     return Cells(f"{sheet}_band", tuple(cells))

@@ -44,8 +44,8 @@ _HEADS = (
     ("Since", 10.0),
     # Narrow columns under one long text, so that the band above has places to begin.
     ("Answer", 12.0),
-    ("", 37.0),
-    ("", 37.0),
+    ("", 40.0),
+    ("", 34.0),
 )
 _WATCH_HEADS = (("Watchlist", 14.0), ("Answer", 30.0))
 _WIDTHS = (*(width for _, width in _HEADS), GAP, *(width for _, width in _WATCH_HEADS))

@@ -11,7 +11,7 @@ from optionscanner.workbook.grid import Formula, Sheet, Text
 from optionscanner.workbook.layout_index import INDICES
 
 _QUESTION, _ANSWER, _WRITTEN = 1, 2, 3
-_WIDTHS = (64.0, 16.0, 100.0)
+_WIDTHS = (76.0, 20.0, 160.0)
 _HEADER = 4
 
 _BY_NAME = (

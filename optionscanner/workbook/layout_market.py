@@ -56,7 +56,7 @@ ALERT_SUMMARY = Sheet(
 
 _STOCKS = (
     Column("Rank", 5, "row.rank", Kind.COUNT),
-    Column("Symbol", 14, "row.name", Kind.TEXT),
+    Column("Symbol", 15, "row.name", Kind.TEXT),
     Column("Spot", 10, "price.spot", Kind.PRICE, "₹"),
     Column("Chg %", 7, "price.spot_change_pct", Kind.PERCENT, "%"),
     Column("TRS", 5, "readiness.readiness", Kind.SCORE, "0-100"),

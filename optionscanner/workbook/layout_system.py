@@ -27,7 +27,7 @@ _HEALTH = (
     Column("Value", 22, "health.value", Kind.ANY),
     Column("Limit", 18, "health.limit", Kind.TEXT),
     Column("State", 9, "health.state", Kind.WORD),
-    Column("Since", 10, "health.since", Kind.TIME, "IST"),
+    Column("Since", 11, "health.since", Kind.TIME, "IST"),
     # Narrow columns under one long text, so that the band above has places to begin.
     Column("What to do", 20, "health.what_to_do", Kind.TEXT),
     spacer(20),
@@ -61,7 +61,7 @@ _EVENTS = (
     Column("Times", 22, "event.times", Kind.COUNT),
     Column("Time", 18, "event.at", Kind.TIME, "IST"),
     Column("What", 9, "event.what", Kind.TEXT, "newest first"),
-    spacer(10),
+    spacer(11),
     spacer(20),
     spacer(20),
     spacer(20),
@@ -91,7 +91,7 @@ _PER_INDEX = (
     # suffix, source, kind, unit, clock, meaning
     ("SPOT", "price.spot", Kind.PRICE, "₹", "price", "last price of the index"),
     ("CHANGE", "price.spot_change", Kind.CHANGE, "₹", "price", "spot less the previous close"),
-    ("CHANGE_PCT", "price.spot_change_pct", Kind.PERCENT, "%", "price", "the same over the previous close"),
+    ("CHANGE_PCT", "price.spot_change_pct", Kind.PERCENT, "%", "price", "change of spot over the previous close"),
     ("FUTURE", "price.future_price", Kind.PRICE, "₹", "price", "future of the nearest option expiry"),
     ("FORWARD", "price.forward", Kind.PRICE, "₹", "price", "price for delivery at expiry that options are priced on"),
     ("EXPIRY", "row.expiry", Kind.DATE, "date", "cycle", "nearest expiry, the one all these names are of"),
@@ -101,16 +101,16 @@ _PER_INDEX = (
     ("EXPECTED_MOVE", "price.expected_move", Kind.PRICE, "points", "price", "one standard deviation to expiry"),
     ("ATM_IV", "price.atm_iv", Kind.VOLATILITY, "%", "price", "implied volatility at the forward"),
     ("PCR", "open_interest.put_call_ratio", Kind.RATIO, "ratio", "OI", "put over call open interest, whole chain"),
-    ("PCR_WINDOW", "open_interest.put_call_ratio_window", Kind.RATIO, "ratio", "OI", "the same, 11 strikes at ATM"),
+    ("PCR_WINDOW", "open_interest.put_call_ratio_window", Kind.RATIO, "ratio", "OI", "PCR of the 11 strikes at ATM"),
     ("PCR_VOLUME", "open_interest.put_call_ratio_volume", Kind.RATIO, "ratio", "price", "put over call volume"),
     ("CALL_OI", "open_interest.call_open_interest", Kind.COUNT, "units", "OI", "call open interest, whole chain"),
     ("PUT_OI", "open_interest.put_open_interest", Kind.COUNT, "units", "OI", "put open interest, whole chain"),
     ("MAX_PAIN", "open_interest.max_pain", Kind.STRIKE, "₹", "OI", "strike at which option buyers together get least"),
     ("CALL_WALL", "open_interest.call_wall", Kind.STRIKE, "₹", "OI", "strike of the largest call open interest"),
     ("PUT_WALL", "open_interest.put_wall", Kind.STRIKE, "₹", "OI", "strike of the largest put open interest"),
-    ("EWMA_NET", "flow.ewma_net", Kind.COUNT, "units", "OI", "mean put less call flow per OI observation"),
-    ("EWMA_ATM", "flow.ewma_atm", Kind.COUNT, "units", "OI", "the same, weighted by nearness to the forward"),
-    ("EWMA_DELTA", "flow.ewma_delta", Kind.COUNT, "units", "OI", "the same, weighted by the size of delta"),
+    ("EWMA_NET", "flow.ewma_net", Kind.COUNT, "units", "OI", "mean put less call flow per OI observation, all strikes"),
+    ("EWMA_ATM", "flow.ewma_atm", Kind.COUNT, "units", "OI", "EWMA_NET weighted by nearness to the forward"),
+    ("EWMA_DELTA", "flow.ewma_delta", Kind.COUNT, "units", "OI", "EWMA_NET weighted by the size of delta"),
     ("FLOW_PCT", "flow.flow_pct", Kind.PERCENT, "%", "OI", "EWMA_ATM over ATM-weighted open interest"),
     ("REGIME", "flow.regime", Kind.TEXT, "", "OI", "BULLISH, BEARISH or NEUTRAL; the writer's view"),
     ("TRS", "readiness.readiness", Kind.SCORE, "0-100", "price", "trade readiness"),
@@ -173,8 +173,8 @@ NAMES = Sheet(
     named=(Named("names", _NAMES_HEADER + 1, 2, _NAMED),),
     owned=(Owned(HEARTBEAT, _NAMES_HEADER + 1 + len(_NAMED), 2, Kind.DATE_TIME),),
     texts=(
-        Text(4, 1, "Use these in your own sheets, e.g. =NIFTY_SPOT-NIFTY_MAX_PAIN; EXAMPLES has more. They never move and "
-             "never follow the units switch.", "caption"),
+        Text(4, 1, "Use these in your own sheets, e.g. =NIFTY_SPOT-NIFTY_MAX_PAIN; EXAMPLES has more. They never move "
+             "and never follow the units switch.", "caption"),
         *(Text(_NAMES_HEADER, column, header, "header") for column, header in enumerate(_NAMES_HEADS, 1)),
         *(Text(_NAMES_HEADER, column, "", "header") for column in range(7, len(_NAMES_WIDTHS) + 1)),
         *(

@@ -67,7 +67,10 @@ STYLES: dict[str, Look] = {
     "legend-call": {"font_size": 9, "align": "center", "bg_color": CALL_TINT, "font_color": CALL},
     "legend-put": {"font_size": 9, "align": "center", "bg_color": PUT_TINT, "font_color": PUT},
     "legend-pain": {"font_size": 9, "align": "center", "bg_color": PAIN},
-    "header": {"bold": True, "bg_color": HEADER, "bottom": 1, "bottom_color": STRONG_LINE},
+    # Low in the cell, so that the mark of a note hides nothing of it.
+    "header": {
+        "bold": True, "bg_color": HEADER, "valign": "bottom", "shrink": True, "bottom": 1, "bottom_color": STRONG_LINE,
+    },
     "total": {"bold": True, "top": 1, "top_color": STRONG_LINE},
 }
 """Looks of fixed words and of single cells."""

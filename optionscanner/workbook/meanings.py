@@ -141,6 +141,18 @@ _OWN: dict[str, Meaning] = {
     )
 }  # fmt: skip
 
+SETTING_HEADS = {
+    "Setting": "what can be set",
+    "Value": "type here; an empty cell means the value of config.yaml",
+    "Unit": "unit of the value",
+    "Allowed": "what the cell takes; anything else is refused with the reason",
+    "In force": "what the program works with now; differs from Value while a change waits or was refused",
+    "Since": "when that came into force, hh:mm:ss IST on the session's clock",
+    "Answer": "accepted, or refused with the reason",
+    "Watchlist": "type a stock's symbol into each cell; ALERT_SUMMARY can show these first",
+}
+"""Head of a column of CONTROL -> its note."""
+
 _DECLARED = {f"{spec.name}.{c.name}": c for spec in (*READINGS, ALERTS) for c in spec.columns}
 
 _UNIT_OF_KIND = {
@@ -191,6 +203,13 @@ def label_note(shown: Sequence[tuple[str, str, Kind]]) -> str:
         f"{head or '-'}: {meaning.text} ({unit_words(kind, meaning.unit)}; {meaning.clock})"
         for head, meaning, kind in known
     )
+
+
+def spark_note(source: str) -> str:
+    """Note of the label beside a line of the day."""
+    meaning = meaning_of(source)
+    words = meaning.text if meaning is not None else source
+    return f"{words}\nThe line: since the open, every five minutes. Its numbers: columns on the right."
 
 
 def name_note(cell: NamedCell) -> str:

@@ -13,7 +13,7 @@ from optionscanner.workbook import looks
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Sheet, Text, Value
 from optionscanner.workbook.layout_index import INDICES
-from optionscanner.workbook.meanings import column_note, label_note, name_note, value_note
+from optionscanner.workbook.meanings import SETTING_HEADS, column_note, label_note, name_note, spark_note, value_note
 from optionscanner.workbook.splice import column_letters
 
 _NOTE_CHARACTERS, _NOTE_PIXELS, _LINE_PIXELS = 52, 340, 17
@@ -26,23 +26,30 @@ def notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
         for offset, column in enumerate(table.columns):
             if column.header:
                 yield table.row, table.column + offset, column_note(column)
-    for cells in sheet.cells:
-        if cells.name == f"{sheet.name}_band":
-            # One tick tells what all six are.
-            yield from (
-                (cell.row, cell.column, value_note(cell.source, cell.kind))
-                for cell in cells.cells
-                if cell.style != "tick" or cell.source.endswith("0")
-            )
+    if sheet.cells:
+        yield from _band_notes(sheet)
     if sheet.name in INDICES:
         yield from _label_notes(sheet)
+    if sheet.inputs:
+        yield from _setting_notes(sheet)
     for named in sheet.named:
         for i, name in enumerate(named.cells):
             yield named.row + i, named.column - 1, name_note(name)
 
 
+def _band_notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
+    """Notes of the band, each at the end of the cells that its words run over, where its mark hides none of them."""
+    cells = sheet.cells[0].cells
+    for cell in cells:
+        # One tick tells what all six are.
+        if cell.style != "tick" or cell.source.endswith("0"):
+            following = [c.column for c in cells if c.row == cell.row and c.column > cell.column]
+            last = min(following, default=(sheet.screen[1] or len(sheet.widths)) + 1) - 1
+            yield cell.row, last, value_note(cell.source, cell.kind)
+
+
 def _label_notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
-    """Notes of the cards' labels, each on what stands beside it."""
+    """Notes of the cards' labels, each on what stands beside it, in the last cell before the values."""
     values: list[Value] = [cell for cells in sheet.cells[1:] for cell in cells.cells]
     cards = sorted(text.column for text in sheet.texts if text.style == "card")
     heads = {text.column: text.text for text in sheet.texts if text.style == "card-head"}
@@ -50,13 +57,24 @@ def _label_notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
         if text.style != "label" or text.column not in cards:
             continue
         until = min((column for column in cards if column > text.column), default=1_000)
+        place = text.row, min(column for column in heads if text.column < column < until) - 1
         drawn = [spark.source for spark in sheet.sparks if _beside(spark.row, spark.column, text, until)]
         if drawn:
-            words = value_note(drawn[0], Kind.ANY).splitlines()
-            yield text.row, text.column, f"{words[0]}\nsince the open, every five minutes; the numbers: columns on the right"
+            yield *place, spark_note(drawn[0])
         else:
             shown = [v for v in values if _beside(v.row, v.column, text, until)]
-            yield text.row, text.column, label_note([(heads.get(v.column, ""), v.source, v.kind) for v in shown])
+            yield *place, label_note([(heads.get(v.column, ""), v.source, v.kind) for v in shown])
+
+
+def _setting_notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
+    """Notes of what the user sets: the heads of its columns, and beside each cell what it does."""
+    inputs = {given.row: given for given in sheet.inputs if given.height == 1}
+    for text in sheet.texts:
+        if text.style == "header" and text.text:
+            yield text.row, text.column, SETTING_HEADS.get(text.text, "")
+        elif text.row in inputs and text.column == 1:
+            given = inputs[text.row]
+            yield text.row, text.column, f"{given.hint}\nName of its cell, for formulas and macros: {given.name}"
 
 
 def _beside(row: int, column: int, label: Text, until: int) -> bool:
