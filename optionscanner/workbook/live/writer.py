@@ -23,13 +23,10 @@ from optionscanner.workbook.live.front import Front, FrontBusy, FrontLost, Opene
 from optionscanner.workbook.live.inputs import differing, read_inputs, write_inputs
 from optionscanner.workbook.live.notes import workbook_notes
 from optionscanner.workbook.live.painter import Painter
+from optionscanner.workbook.live.patience import LONGEST_S, Patience
 from optionscanner.workbook.live.terminal import leave_to_the_engine
 from optionscanner.workbook.render_cells import INDIA
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
-"""Between two tries where the program is busy: 100 ms, 200 ms ... 1 s."""
-BUSY_AFTER_S = 5.0
-"""How long it may be busy before the user is told."""
 BEAT_EVERY_S = 5.0
 LOCKED_EVERY_S, FAILED_EVERY_S, CLOSED_EVERY_S = 3.0, 10.0, 1.0
 SHARE_WINDOW_S = 60.0
@@ -77,9 +74,7 @@ class Writer:
         self._shown = ""
         """Front state in the bands."""
         self._may_write = self._poll_at = self._beat_at = self._look_at = 0.0
-        self._refused_since = 0.0
-        """When the program began to refuse us; 0 while it does not."""
-        self._refusals = 0
+        self._patience = Patience()
         self._busy: deque[tuple[float, float]] = deque()
         """(when, seconds) of the frames of the last minute."""
         self._opened_at = self._saved_at = 0.0
@@ -247,7 +242,7 @@ class Writer:
             if time.monotonic() >= self._beat_at:
                 self._painter.beat((datetime.now() - _EXCEL_DAY_ZERO).total_seconds() / 86_400.0)  # noqa: DTZ005
                 self._beat_at = time.monotonic() + BEAT_EVERY_S
-        self._refused_since, self._refusals = 0.0, 0
+        self._patience.served()
         self._losses = 0
         took = time.monotonic() - began
         self._unsaved = self._unsaved or painted.cells > 0
@@ -277,18 +272,18 @@ class Writer:
         """Wait a little longer each time; after five seconds the user is told."""
         self._calls[wire.BEGAN] = 0.0
         now = time.monotonic()
-        self._refused_since = self._refused_since or now
-        self._refusals += 1
-        wait = min(FIRST_WAIT_S * self._refusals, LONGEST_WAIT_S)
+        wait = self._patience.refused(now)
         self._may_write = now + wait
         name = self.spec.path.name
         if reason == "editing":
             self._tell(wire.PAUSED, f"{name}: paused while you are editing; the newest picture follows")
-        elif reason in ("copying", "dialog"):
-            what = "a copied range waits to be pasted" if reason == "copying" else "a dialog is open"
-            self._tell(wire.PAUSED, f"{name}: paused while {what}; the newest picture follows")
-        elif now - self._refused_since >= BUSY_AFTER_S:
-            self._tell(wire.BUSY, f"{name}: the spreadsheet program is busy; the newest picture follows")
+        elif reason == "copying":
+            self._tell(wire.PAUSED, f"{name}: paused until you paste what you copied, or press Esc")
+        elif reason == "dialog":
+            self._tell(wire.PAUSED, f"{name}: paused while a dialog is open; the newest picture follows")
+        elif self._patience.worth_telling(now):
+            self._tell(wire.BUSY, f"{name}: the spreadsheet program is busy (a cell is being edited, or a dialog is "
+                                  "open); the newest picture follows")  # fmt: skip
         self._inbox.wait(wait)
 
     def _poll(self) -> None:
@@ -334,7 +329,7 @@ class Writer:
         with suppress(FrontBusy):
             with self._call(FILE_S):
                 if self.front.disturbed(self._opened):
-                    self._saved_at = now - every + LONGEST_WAIT_S
+                    self._saved_at = now - every + LONGEST_S
                     return
             try:
                 with self._call(FILE_S):
@@ -363,7 +358,7 @@ class Writer:
                 if time.monotonic() > until:
                     return
                 self._calls[wire.BEGAN] = 0.0
-                time.sleep(LONGEST_WAIT_S)
+                time.sleep(LONGEST_S)
 
     def _say_goodbye(self) -> None:
         assert self._painter is not None and self._opened is not None
