@@ -21,6 +21,7 @@ from optionscanner.adapters.recorded.recorder import DayRecorder
 from optionscanner.adapters.recorded.replay import RecordedMarket
 from optionscanner.adapters.simulated.market import SimulatedMarket
 from optionscanner.adapters.simulated.universe import load_names, simulated_session
+from optionscanner.app_archive import Archive, Subject
 from optionscanner.app_computer import looked_after
 from optionscanner.app_desk import open_desk, saved_at
 from optionscanner.app_errands import errand
@@ -169,7 +170,13 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         show_every=0.0 if options.speed == 1 or options.once else FRAME_EVERY_S,
         labels={"speed": _speed_word(options.speed)} if session.mode is Mode.REPLAY else {},
     )
-    attend = open_desk(cycle, config, wall=wall, stop=stop, symbols=day.layout.names, saved=saved)
+    subject = Subject(config, history, workbook.path, session.trading_date, workbook)
+    archive = Archive(subject, wall.now, source.clock.now)
+    closing.callback(archive.close)
+    attend = open_desk(
+        cycle, config, wall=wall, stop=stop, symbols=day.layout.names, saved=saved,
+        archive=archive.ask, restore=archive.restore,
+    )  # fmt: skip
     if stacks := restarted_after():
         health.note(source.clock.now(), "supervisor", "a cycle hung, the program was started again", f"see {stacks}")
         log.warning("started again after a cycle that hung, stacks=%s", stacks)
@@ -186,7 +193,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         _tell_recorded(recorder)
     whole = Timetable.of(source.market.instants() or ())
     if not stop.is_set() and not options.once and table.instants[-1:] == whole.instants[-1:]:
-        keep(config, history, workbook.path, trading_date=session.trading_date, now=wall.now())
+        keep(subject, now=wall.now())
     if options.once and not stop.is_set() and not health.frames_written:
         raise WorkbookError(
             f"{workbook.path}: the one picture that was asked for is not written, for the reason above; "

@@ -1,4 +1,4 @@
-"""What the program does without running a session: import, check, export, report, keep, shortcut. Entry: `errand`."""
+"""What the program does besides sessions: import, check, export, keep, restore, report, shortcut; `errand`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from optionscanner import app_doctor, checkup, cli, console, platforms_shortcut
 from optionscanner import config as configuration
 from optionscanner.adapters.recorded.converters import import_day
 from optionscanner.adapters.recorded.format import read_day
+from optionscanner.app_archive import Subject
+from optionscanner.app_front import workbook_template
 from optionscanner.app_keeping import keep
 from optionscanner.clocks import WallClock
 from optionscanner.config import Config
@@ -25,6 +27,7 @@ from optionscanner.history.store import SqliteHistory
 from optionscanner.locks import FileLock
 from optionscanner.model.calendar import IST
 from optionscanner.model.sessions import Mode
+from optionscanner.workbook.upgrade_file import restore_file
 
 
 def errand(options: cli.Options) -> Callable[[], int] | None:
@@ -35,6 +38,7 @@ def errand(options: cli.Options) -> Callable[[], int] | None:
         (options.export, _export),
         (options.doctor, _doctor),
         (options.keep, _keep),
+        (options.restore, _restore),
         (options.install_shortcut, _install_shortcut),
         (options.remove_shortcut, _remove_shortcut),
     ]
@@ -93,7 +97,18 @@ def _keep(options: cli.Options) -> int:
         closing.callback(history.close)
         day = datetime.fromisoformat(newest["trading_date"]).date()
         workbook = options.workbook or config.workbook.path
-        return 0 if keep(config, history, workbook, trading_date=day, now=_wall().now()) else 1
+        return 0 if keep(Subject(config, history, workbook, day), now=_wall().now()) else 1
+
+
+def _restore(options: cli.Options) -> int:
+    config = configuration.load(options.config)
+    workbook = options.workbook or config.workbook.path
+    lock = FileLock(workbook, "workbook", "end that session first")
+    try:
+        console.say(restore_file(workbook, options.restore, workbook_template(workbook)))
+    finally:
+        lock.release()
+    return 0
 
 
 def _install_shortcut(options: cli.Options) -> int:

@@ -14,13 +14,14 @@ from pathlib import Path
 from optionscanner import console
 from optionscanner.checkup_probes import Probes
 from optionscanner.config import Config, project_folder
-from optionscanner.errors import ConfigError
+from optionscanner.errors import ConfigError, WorkbookBusy
 from optionscanner.model.reports import HealthItem
 from optionscanner.workbook.file_host import FileHost
 from optionscanner.workbook.layout import TEMPLATE_VERSION
 from optionscanner.workbook.live.host import LiveHost
 from optionscanner.workbook.office import bridge
 from optionscanner.workbook.template import template_for
+from optionscanner.workbook.upgrade_file import upgrade_file
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +70,16 @@ def open_host(config: Config, asked: str | None, book: Path, *, tell: Callable[[
         environment=os.environ,
     )
     log.info("front=%s workbook=%s", front, book)
-    template = template_for(book, project_folder() / MACROS)
+    template = workbook_template(book)
     if front == "file":
         return FileHost(book, template=template)
+    # A host that writes the file brings it up to date itself.
+    try:
+        told = upgrade_file(book, template)
+    except WorkbookBusy as busy:
+        told = f"{busy}; until then what is new in this version is missing"
+    if told:
+        tell(told)
     settings = config.workbook
     host = LiveHost(
         book,
@@ -84,6 +92,11 @@ def open_host(config: Config, asked: str | None, book: Path, *, tell: Callable[[
     )
     console.say(f"the workbook is shown live in {'Excel' if front == 'excel' else 'LibreOffice'}")
     return host
+
+
+def workbook_template(book: Path) -> Callable[[], bytes]:
+    """What makes a workbook of this name anew: an .xlsm with its macros."""
+    return template_for(book, project_folder() / MACROS)
 
 
 def spreadsheet_probe(host: Host) -> Callable[[], HealthItem]:

@@ -8,34 +8,42 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
 
 from optionscanner import console
+from optionscanner.app_archive import Subject, copied, forgotten
 from optionscanner.config import Config
 from optionscanner.errors import OptionScannerError
-from optionscanner.history.archive import archive_old_sessions, record_workbook_copy
+from optionscanner.history.archive import archive_old_sessions
 from optionscanner.history.backup import back_up, shrink
 from optionscanner.history.store import SqliteHistory
-from optionscanner.workbook.values_copy import keep_copy
 
 log = logging.getLogger(__name__)
+
+_SETTLE_S = 15.0
+"""Seconds that the end of a session waits for its last picture to be in the workbook."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Keeping:
-    config: Config
-    history: SqliteHistory
-    workbook: Path
-    trading_date: date
+    subject: Subject
     now: float
+
+    @property
+    def config(self) -> Config:
+        """The user's settings."""
+        return self.subject.config
+
+    @property
+    def history(self) -> SqliteHistory:
+        """The session's history."""
+        return self.subject.history
 
     def old_days(self) -> Iterator[str]:
         """Move quotes that are older than the retention out of the database."""
         moved = 0
         with self.history.between_cycles() as connection:
             for done in archive_old_sessions(
-                connection, self.history.path, today=self.trading_date, now=self.now,
+                connection, self.history.path, today=self.subject.trading_date, now=self.now,
                 days=self.config.history.retention_days,
             ):  # fmt: skip
                 moved += 1
@@ -49,36 +57,30 @@ class _Keeping:
     def backup(self) -> Iterator[str]:
         """Copy the database."""
         copy = back_up(
-            self.history.path, day=self.trading_date, keep=self.config.history.backups, now=self.now
+            self.history.path, day=self.subject.trading_date, keep=self.config.history.backups, now=self.now
         )
         if copy is not None:
             yield f"backup: {copy}, {copy.stat().st_size / 1e6:,.1f} MB"
 
     def values(self) -> Iterator[str]:
-        """Copy the workbook without its formulas, and remember the copy's digest."""
-        name = f"{self.workbook.stem}-{self.history.mode.lower()}-{self.trading_date}.xlsx"
-        kept = keep_copy(self.workbook, name)
-        with self.history.between_cycles() as connection:
-            record_workbook_copy(
-                connection, trading_date=self.trading_date, file=name, formulas=kept.formulas,
-                without_value=kept.without_value, size=kept.bytes, digest=kept.sha256, now=self.now,
-            )  # fmt: skip
-        told = f"workbook copy: {kept.file}"
-        if kept.formulas:
-            told += f", {kept.formulas:,} formulas became their values"
-        if kept.without_value:
-            told += f", {kept.without_value:,} of them had none yet: open the workbook and save it once"
-        yield told
+        """Copy the workbook without its formulas, and print its report."""
+        yield from copied(self.subject, now=self.now)
+
+    def copies(self) -> Iterator[str]:
+        """Delete copies of the workbook that are old enough."""
+        yield from forgotten(self.subject, now=self.now)
 
 
-def keep(config: Config, history: SqliteHistory, workbook: Path, *, trading_date: date, now: float) -> bool:
-    """Archive, back up and copy after a session of `trading_date`; `now` [s since 1970 UTC, the machine's clock].
+def keep(subject: Subject, *, now: float) -> bool:
+    """Archive, back up and copy after a session; `now` [s since 1970 UTC, the machine's clock].
 
-    Says what was done. Returns whether all of it could be done.
+    A workbook that is open stays so, untouched. Says what was done. Returns whether all of it could be done.
     """
-    keeping = _Keeping(config, history, workbook, trading_date, now)
+    if subject.host is not None:
+        subject.host.settle(_SETTLE_S)  # the day's last picture belongs into the copy
+    keeping = _Keeping(subject, now)
     # Each runs, whatever became of the others.
-    done = [_done(step) for step in (keeping.old_days, keeping.backup, keeping.values)]
+    done = [_done(step) for step in (keeping.old_days, keeping.backup, keeping.values, keeping.copies)]
     return all(done)
 
 

@@ -77,6 +77,8 @@ class Options:
     """Begin the export with a byte-order mark."""
     doctor: bool = False
     keep: bool = False
+    restore: tuple[str, ...] = ()
+    """Sheets or blocks to put back into the workbook, or ``all``; () for none."""
     install_shortcut: bool = False
     """Make an entry among the system's programs that starts the program with these options on weekdays."""
     remove_shortcut: bool = False
@@ -131,6 +133,7 @@ def parse(argv: Sequence[str]) -> Options:
         bom=given.bom,
         doctor=given.doctor,
         keep=given.keep,
+        restore=tuple(given.restore or ()),
         install_shortcut=given.install_shortcut,
         remove_shortcut=given.remove_shortcut,
     )
@@ -225,6 +228,10 @@ def _add_errands(group: argparse._ArgumentGroup) -> None:
         help="do now what the end of a day does: archive old days, back up the database, copy the workbook's values",
     )
     group.add_argument(
+        "--restore", nargs="+", metavar="NAME",
+        help="put deleted sheets or blocks of ours back into the closed workbook: their names, or the word all",
+    )  # fmt: skip
+    group.add_argument(
         "--doctor", action="store_true",
         help="one zip for a bug report: versions, settings, health, end of the log; no quotes, secrets removed",
     )  # fmt: skip
@@ -239,6 +246,7 @@ def _add_errands(group: argparse._ArgumentGroup) -> None:
 _TAKEN_BY = {
     "export": ("to", "history", "config", "trading_date", "underlying", "bom"),
     "keep": ("history", "workbook", "config"),
+    "restore": ("workbook", "config"),
     "install_shortcut": ("history", "workbook", "config", "front"),
     "remove_shortcut": (),
 }

@@ -246,6 +246,8 @@ class Workbook(Section):
     summary_stocks: int = Field(default=25, ge=0, le=25, description="stocks")
     resort_s: float = Field(default=180.0, ge=0, le=3600, description="seconds")
     watchlist: _Symbols = Field(default=(), description=_SYMBOLS)
+    archive_days: int = Field(default=365, ge=1, le=36_500, description="days")
+    eod_pdf: bool = Field(default=True, description="true or false")
 
 
 class History(Section):

@@ -433,6 +433,7 @@ def small_market(tmp_path: Path) -> tuple[object, ...]:
     """Options for a whole simulated day of one name, in seconds."""
     (tmp_path / "my.yaml").write_text(
         "underlyings: {include: [NIFTY]}\nsimulated: {step_s: 600}\nhistory: {backups: 1}\n"
+        "workbook: {eod_pdf: false}\n"
         f"log: {{folder: \"{(tmp_path / 'log').as_posix()}\"}}\n",
         encoding="utf-8",
     )

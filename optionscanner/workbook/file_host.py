@@ -27,6 +27,7 @@ from optionscanner.workbook.grid import Sheet
 from optionscanner.workbook.layout import CONTROL_BLOCKS, SHEETS, fronts
 from optionscanner.workbook.package import Member, read_package, write_package
 from optionscanner.workbook.template import build_template
+from optionscanner.workbook.upgrade_file import upgrade_file
 
 _UNFINISHED_S = 60.0
 """Age of an unfinished file that nobody is still writing: a picture takes a fraction of a second."""
@@ -177,6 +178,8 @@ class FileHost:
                                 "another --workbook")  # fmt: skip
         if self._book is not None and self._book.stamp == _stamp(found):
             return note
+        if told := upgrade_file(self.path, self._template):
+            note, found = told, self.path.stat()
         try:
             data = self.path.read_bytes()
         except PermissionError as error:

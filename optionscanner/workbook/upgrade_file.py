@@ -31,7 +31,7 @@ def upgrade_file(path: Path, template: Callable[[], bytes] = build_template, *, 
     path = Path(os.path.realpath(path))
     found = _read(path)
     # The template is made only for a workbook that is not of its version: that takes longer than all the rest.
-    if found is None or _told(path, lambda: version_of(found[0])) == version:
+    if found is None or _version(found[0]) in (version, None):
         return ""
     result = _told(path, lambda: upgraded(found[0], template()))
     if result is None:
@@ -40,6 +40,14 @@ def upgrade_file(path: Path, template: Callable[[], bytes] = build_template, *, 
         kept = _replace(path, result.data, found, version)
         return f"{path.name}: {_added(result, version)}; the file as it was is kept as {kept.name}"
     return f"{path.name}: {'; '.join(result.left)}"
+
+
+def _version(data: bytes) -> str | None:
+    """Version of a workbook file, "" where it says none; None for what is no workbook: its host tells why."""
+    try:
+        return version_of(data)
+    except WorkbookError:
+        return None
 
 
 def restore_file(path: Path, names: Collection[str], template: Callable[[], bytes] = build_template) -> str:
