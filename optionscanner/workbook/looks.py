@@ -69,7 +69,7 @@ STYLES: dict[str, Look] = {
     "legend-pain": {"font_size": 9, "align": "center", "bg_color": PAIN},
     # Low in the cell, so that the mark of a note hides nothing of it.
     "header": {
-        "bold": True, "bg_color": HEADER, "valign": "bottom", "shrink": True, "bottom": 1, "bottom_color": STRONG_LINE,
+        "bold": True, "bg_color": HEADER, "valign": "bottom", "bottom": 1, "bottom_color": STRONG_LINE,
     },
     "total": {"bold": True, "top": 1, "top_color": STRONG_LINE},
 }
@@ -90,7 +90,9 @@ def style(name: str) -> Look:
 
 def header(kind: Kind, role: Role, *, first: bool) -> Look:
     """Look of a header cell above a column; `first` of its table."""
-    return {**BASE, **STYLES["header"], **_aligned(kind, first=first), **_HEADER_BY_ROLE[role]}
+    # Words on the left may run on into the next cell; others have their own cell only.
+    fits: Look = {} if kind.align == "left" else {"shrink": True}
+    return {**BASE, **STYLES["header"], **_aligned(kind, first=first), **_HEADER_BY_ROLE[role], **fits}
 
 
 def unit(kind: Kind, role: Role, *, first: bool) -> Look:

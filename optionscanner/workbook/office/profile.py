@@ -27,6 +27,8 @@ SECURITY = f"{_COMMON}/Security/Scripting"
 _PRESETS = {
     # Formulas of a file that was never opened hold no results yet.
     ("/org.openoffice.Office.Calc/Formula/Load", "OOXMLRecalcMode"): "0",
+    # Dashed lines where paper would end, drawn as if pages were not scaled to the sheets' width.
+    ("/org.openoffice.Office.Calc/Layout/Line", "PageBreak"): "false",
     # Windows that would wait for an answer, or ask for one at each save.
     (f"{_COMMON}/Save/Document", "WarnAlienFormat"): "false",
     (f"{_COMMON}/Misc", "FirstRun"): "false",
