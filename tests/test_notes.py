@@ -101,7 +101,7 @@ def test_a_note_says_what_the_reading_declares_in_the_unit_of_the_sheet(book):
         "Unit: % a year. As of: price time.\nFrom: price.atm_iv in the history"
     )
     assert note_of(book, "ALERT_SUMMARY", table.row, table.column_of("flow.ewma_atm")) == (
-        "exponential mean of put less call flow, weighted by nearness to the forward\n"
+        "mean put less call flow (EWMA), by nearness to the forward\n"
         "Unit: lakh, contracts or units, as UNITS says. As of: OI time.\nFrom: flow.ewma_atm in the history"
     )
 
