@@ -215,9 +215,8 @@ def session(
 
 
 def _collect(stream: object, lines: list[str]) -> None:
-    with suppress(ValueError):
-        for line in stream:  # type: ignore[attr-defined]
-            lines.append(line.rstrip("\n"))
+    with stream, suppress(ValueError):  # type: ignore[attr-defined]
+        lines.extend(line.rstrip("\n") for line in stream)  # type: ignore[attr-defined]
 
 
 def foreign(name: str) -> set[int]:

@@ -86,6 +86,10 @@ class Eye:
         """Values of a range: number or text."""
         return self.ask("values", book, place)
 
+    def put(self, book: str, **cells: float | str | None) -> None:
+        """Write cells by defined name, as a macro does: numbers, texts, or None for an empty cell."""
+        self.ask("put", book, cells)
+
     def others(self, book: str) -> dict[str, dict[str, str]]:
         """sheet -> cell -> formula, of every filled cell that no block of ours covers."""
         return self.ask("others", book)
@@ -171,6 +175,16 @@ class Helper:
 
     def values(self, book: str, place: str) -> list[list[Any]]:
         return [list(row) for row in self._range(book, place).getDataArray()]
+
+    def put(self, book: str, cells: Mapping[str, Any]) -> None:
+        for name, value in cells.items():
+            cell = self._range(book, name).getCellByPosition(0, 0)
+            if isinstance(value, str):
+                cell.setString(value)
+            elif value is None:
+                cell.clearContents(_VALUE + _TIME + _TEXT + _FORMULA)
+            else:
+                cell.setValue(value)
 
     def others(self, book: str) -> dict[str, dict[str, str]]:
         document = self._document(book)
@@ -263,6 +277,9 @@ class Helper:
         sheet, top, left, bottom, right = found[0]
         return document.Sheets.getByName(sheet).getCellRangeByPosition(left - 1, top - 1, right - 1, bottom - 1)
 
+
+# com.sun.star.sheet.CellFlags: what of a cell is cleared.
+_VALUE, _TIME, _TEXT, _FORMULA = 1, 2, 4, 16
 
 _PLACE = re.compile(r"\$?('(?:[^']|'')+'|[^.$~'!]+)[.!]\$?([A-Z]+)\$?(\d+)(?::\$?([A-Z]+)\$?(\d+))?")
 
