@@ -24,6 +24,7 @@ from optionscanner.adapters.recorded.manifest import Manifest
 from optionscanner.health import Health
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.columns import ACTIVITY, ALERTS, READINGS
+from optionscanner.model.control import CONTROL_ACKNOWLEDGED, CONTROL_WATCHLIST, SETTINGS, Command, Setting
 from optionscanner.model.frame import WriteResult
 from optionscanner.model.picture import MarketPicture
 from optionscanner.model.reasons import Reason
@@ -192,6 +193,23 @@ def test_every_defined_name_is_in_the_glossary():
     for index in INDICES:
         assert {c.name.removeprefix(index) for c in cells if c.name.startswith(f"{index}_")} == pattern
         assert code(index) in README
+
+
+def test_every_setting_and_command_of_control_is_in_the_readme():
+    def empty(setting: Setting) -> str:
+        if setting.key:
+            return code(setting.key)
+        value = setting.otherwise
+        return "none" if value is None else value if isinstance(value, str) else f"{value:g}"
+
+    units = {s.name: f" ({s.unit})" if s.unit else "" for s in SETTINGS}
+    settings = [(code(s.name), s.label, s.allowed + units[s.name], empty(s), s.hint) for s in SETTINGS]
+    commands = [(code(command),) for command in Command]
+    written = rows_of("CONTROL")
+    assert written[: len(settings)] == settings
+    assert [row[:1] for row in written[len(settings) :]] == commands
+    for name in (CONTROL_WATCHLIST, CONTROL_ACKNOWLEDGED):
+        assert code(name) in README
 
 
 def test_every_sheet_is_listed_in_order():
