@@ -330,8 +330,8 @@ def test_expiry_and_days_left():
     [
         # Promised every 60 s: late after 120, stale after 180.
         (120.0, None, (1.0, 0.0, 0.0)),
-        (121.0, None, (0.0, 1.0, 0.0)),
-        (180.0, None, (0.0, 1.0, 0.0)),
+        (121.0, "late", (0.0, 1.0, 0.0)),
+        (180.0, "late", (0.0, 1.0, 0.0)),
         (181.0, "stale 181 s", (0.0, 0.0, 1.0)),
         (np.nan, "not seen yet", (0.0, 0.0, 1.0)),
     ],
@@ -353,8 +353,19 @@ def test_a_short_refresh_is_not_stale_before_a_minute():
     quick = dataclasses.replace(chains, day=dataclasses.replace(chains.day, refresh=np.full(3, 5.0)))
     seen = np.full(4, chains.as_of) - [60.0, 0.0, 61.0, 0.0]
     frame = drawn(report_of(quick, price={"price_time": seen}))
-    assert shown(frame, "alert_summary", 0)["Status"] is None
+    assert shown(frame, "alert_summary", 0)["Status"] == "late"
     assert shown(frame, "alert_summary", 4)["Status"] == "stale 61 s"
+
+
+def test_each_name_is_judged_by_what_was_promised_for_it():
+    """One of the stocks is on a watchlist with a quicker promise than the other group's."""
+    chains = chains_at()
+    promised = np.array([30.0, 30.0, 300.0])
+    for refresh, status in ((promised, None), (np.array([30.0, 30.0, 60.0]), "stale 200 s")):
+        own = dataclasses.replace(chains, day=dataclasses.replace(chains.day, refresh=refresh))
+        seen = np.full(4, chains.as_of)
+        seen[RELIANCE] -= 200.0
+        assert shown(drawn(report_of(own, price={"price_time": seen})), "stocks")["Status"] == status
 
 
 def test_the_reason_that_withholds_most_is_the_status():

@@ -156,7 +156,7 @@ def test_rules_over_several_ranges_start_at_their_common_corner(book, sheet):
 
 @pytest.mark.parametrize("sheet", [sheet.name for sheet in SHEETS])
 def test_rules_speak_only_of_names_that_exist(book, sheet):
-    functions = {"AND", "IF", "ISNUMBER", "LEFT", "SEARCH", "ABS", "N", "MAX", "NOW", "TRUE", "FALSE"}
+    functions = {"AND", "OR", "IF", "ISNUMBER", "LEFT", "SEARCH", "ABS", "N", "MAX", "NOW", "TRUE", "FALSE"}
     for where, formula in rules(book, sheet):
         words = set(re.findall(r"[A-Za-z_][A-Za-z_0-9]*", re.sub(r'"[^"]*"|\$?[A-Z]{1,2}\$?\d+', "", formula)))
         assert words - functions <= set(book.defined_names), (where, formula)
@@ -174,6 +174,9 @@ def test_all_modes_and_bands_have_a_rule(book):
     formulas = " ".join(formula for _, formula in rules(book, "ALERT_SUMMARY"))
     for word in ("LIVE", "REPLAY", "SIMULATED", "ENGINE STOPPED", "AGGRESSIVE", "NORMAL", "SMALL/HEDGED", "NO TRADE"):
         assert f'"{word}"' in formulas
+    for word in ("PRE-OPEN", "CLOSED", "paused", "busy", "late", "stale"):
+        assert f'="{word}"' in formulas
+    assert "HEARTBEAT" in formulas
     assert "STALE_REFRESHES" in formulas
     assert "LATE_REFRESHES" in formulas
 

@@ -29,6 +29,8 @@ from optionscanner.workbook.render_order import ranked
 Values = npt.NDArray[Any]
 
 NOT_IN_SOURCE = "not in source"
+LATE = "late"
+"""Status of a name that is older than two promised refreshes and not yet stale."""
 _ROW_OF = {spec.name: spec.row for spec in READINGS}
 _DAYS_A_YEAR = 365.0
 _PER_CENT = (Kind.VOLATILITY, Kind.VOLATILITY_CHANGE, Kind.SHARE)
@@ -288,6 +290,8 @@ class View:
         age, stale = self.age, self.stale & np.isfinite(self.age)
         for i in np.flatnonzero(stale):
             found[i] = f"{Reason.STALE.words} {age[i]:.0f} s"
+        # Without its age, which would be another cell to write every second.
+        found[self.late & np.isfinite(age) & ~stale & (found == "")] = LATE
         found[-1] = NOT_IN_SOURCE
         return found
 

@@ -17,6 +17,8 @@ from optionscanner.workbook.splice import column_letters
 
 AddFormat = Callable[[dict[str, Any]], Any]
 _SECONDS_PER_DAY = 86_400
+_STALE_LOOK = {"bg_color": looks.STALE, "font_color": looks.IDLE_INK, "font_strikeout": True}
+_LATE_LOOK = {"bg_color": looks.LATE}
 STOPPED = "ENGINE STOPPED"
 """First words of the front's state once the engine is gone."""
 WAITING = ("paused", "busy", "locked", "restarting", "opening", "closed by user")
@@ -56,6 +58,10 @@ def _cards(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
             _hues(worksheet, add, place, place)
         elif source in _PRICE_CHANGES:
             _sign(worksheet, add, place)
+        elif source == "row.status":
+            for word, look in (("stale", _STALE_LOOK), ("late", _LATE_LOOK)):
+                for where in (place, places.get("price.price_time", place)):
+                    _when(worksheet, where, f'LEFT({place},{len(word)})="{word}"', add(look))
 
 
 def _ref(row: int, column: int, fixed: str = "") -> str:
@@ -171,23 +177,27 @@ def _has(table: Table, *sources: str) -> bool:
 
 
 def _freshness(table: Table, worksheet: Any, add: AddFormat) -> None:
-    """Amber when late, grey and struck when stale, against the refresh promised to the name's group."""
-    if not _has(table, "row.name", "price.price_time"):
+    """Amber when late, grey and struck when stale.
+
+    The status says which, judged by what was promised for the very name; between two pictures of a row the group's
+    slowest promise judges.
+    """
+    if not _has(table, "row.name", "row.status", "price.price_time"):
         return
     row = table.row + 1
-    seen = f"${column_letters(table.column_of('price.price_time'))}{row}"
+    seen, status = (f"${column_letters(table.column_of(s))}{row}" for s in ("price.price_time", "row.status"))
     promised = "REFRESH_STOCK"
     if _has(table, "row.kind"):
         kind = f"${column_letters(table.column_of('row.kind'))}{row}"
         promised = f'IF({kind}="Index",REFRESH_INDEX,REFRESH_STOCK)'
     age = f"(AS_OF-{seen})*{_SECONDS_PER_DAY}"
-    stale = add({"bg_color": looks.STALE, "font_color": looks.IDLE_INK, "font_strikeout": True})
-    late = add({"bg_color": looks.LATE})
     # Half a second of slack: serial numbers carry rounding.
-    formula = f"AND(ISNUMBER({seen}),{age}>MAX(STALE_REFRESHES*{promised},STALE_AT_LEAST)+0.5)"
-    _when(worksheet, _range(table), formula, stale)
-    _when(worksheet, _range(table, "row.name", "price.price_time"),
-          f"AND(ISNUMBER({seen}),{age}>LATE_REFRESHES*{promised}+0.5)", late)  # fmt: skip
+    for word, least, ranges, look in (
+        ("stale", f"MAX(STALE_REFRESHES*{promised},STALE_AT_LEAST)", _range(table), _STALE_LOOK),
+        ("late", f"LATE_REFRESHES*{promised}", _range(table, "row.name", "price.price_time"), _LATE_LOOK),
+    ):
+        aged = f"AND(ISNUMBER({seen}),{age}>{least}+0.5)"
+        _when(worksheet, ranges, f'OR(LEFT({status},{len(word)})="{word}",{aged})', add(look))
 
 
 def _trading_words(table: Table, worksheet: Any, add: AddFormat) -> None:
