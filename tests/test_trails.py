@@ -9,9 +9,13 @@ import pytest
 
 from optionscanner.analytics.trails import followed
 from optionscanner.history.store import SqliteHistory
+from optionscanner.model.frame import Cell
 from optionscanner.model.reports import CycleReport
 from optionscanner.model.sessions import Mode
 from optionscanner.model.trails import SOURCES, Trails
+from optionscanner.workbook.formats import Units
+from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.render import ShowSettings, render
 from tests import builders
 
 OPENS, CLOSES = builders.ist(9, 15), builders.ist(15, 30)
@@ -120,3 +124,42 @@ def test_after_a_restart_the_history_gives_the_trail_that_was(tmp_path):
         assert resumed.names == expected.names
         for source in SOURCES:
             np.testing.assert_array_equal(resumed.values[source], expected.values[source])
+
+
+# On the sheets
+
+
+def drawn(trails: Trails | None, units: Units = Units.UNITS) -> dict[str, tuple[tuple[Cell, ...], ...]]:
+    """Rows of the block of each index."""
+    report = replace(reports()[0], trails=trails)
+    frame, _ = render(report, settings=ShowSettings(units=units))
+    return {index: frame.blocks[f"{index}_trail"].rows for index in INDICES}
+
+
+def trail_of_nifty() -> Trails:
+    """Seen at 09:15, 09:22 and 09:31."""
+    trails = empty(("NIFTY", "SENSEX"))
+    for minutes, spot in ((0, 25_000.0), (7, 25_010.5), (16, 24_990.0)):
+        values = {source: np.array([0.5, math.nan]) for source in SOURCES}
+        values |= {"price.spot": np.array([spot, math.nan]), "flow.ewma_atm": np.array([130_000.0, math.nan])}
+        trails = trails.seen(OPENS + 60.0 * minutes, values)
+    return trails
+
+
+def test_the_block_holds_a_row_for_every_five_minutes_up_to_the_newest():
+    rows = drawn(trail_of_nifty())["NIFTY"]
+    assert [row[1] for row in rows] == [25_000.0, 25_010.5, None, 24_990.0]
+    # 30-Jan-2026 is day 46,052; 09:15, 09:20, 09:25, 09:30.
+    assert [row[0] for row in rows] == pytest.approx([46_052 + (555 + 5 * i) / 1440 for i in range(4)])
+    assert [row[5] for row in rows] == [130_000.0, 130_000.0, None, 130_000.0]
+
+
+def test_the_flow_of_the_block_follows_the_units_switch():
+    assert drawn(trail_of_nifty(), Units.LAKH)["NIFTY"][0][5] == pytest.approx(1.3)
+
+
+def test_an_index_without_a_trail_is_blank():
+    assert {index: rows for index, rows in drawn(trail_of_nifty()).items() if index != "NIFTY"} == {
+        "BANKNIFTY": (), "FINNIFTY": (), "MIDCPNIFTY": (), "SENSEX": (),
+    }  # fmt: skip
+    assert set(drawn(None).values()) == {()}
