@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 
@@ -47,6 +47,8 @@ SIMULATED_ONCE_S = 3600.0
 """Seconds after the open at which `--once` takes its picture of a simulated day: by then every reading has a value."""
 FRAME_EVERY_S = 0.5
 """Real seconds between two frames of a session that runs faster than the market."""
+JUST_AFTER = timedelta(seconds=1)
+"""The close itself still counts as open."""
 SETTLE_S = 30.0
 """Real seconds that the end of a session waits for the last picture to be in an open workbook."""
 
@@ -193,6 +195,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         _tell_recorded(recorder)
     whole = Timetable.of(source.market.instants() or ())
     if not stop.is_set() and not options.once and table.instants[-1:] == whole.instants[-1:]:
+        cycle.end_day(day.session.closed_words(day.session.closes + JUST_AFTER, next_open=next_open))
         keep(subject, now=wall.now())
     if options.once and not stop.is_set() and not health.frames_written:
         raise WorkbookError(

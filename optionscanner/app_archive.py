@@ -14,7 +14,7 @@ from threading import Thread
 
 from optionscanner import console
 from optionscanner.config import Config
-from optionscanner.errors import OptionScannerError
+from optionscanner.errors import OptionScannerError, WorkbookBusy
 from optionscanner.history.archive import record_workbook_copy
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.calendar import IST
@@ -56,10 +56,15 @@ def copied(subject: Subject, *, now: float, at: float | None = None) -> Iterator
     """
     name, history = subject.name(at), subject.history
     live = subject.host if isinstance(subject.host, LiveHost) else None
-    kept = keep_copy(
-        subject.workbook, name, save=None if live is None else live.save_copy, day=subject.trading_date,
-        mode=history.mode.value,
-    )  # fmt: skip
+    try:
+        kept = keep_copy(
+            subject.workbook, name, save=None if live is None else live.save_copy, day=subject.trading_date,
+            mode=history.mode.value,
+        )  # fmt: skip
+    except WorkbookBusy as busy:
+        if live is None:
+            raise
+        raise WorkbookBusy(f"{busy}; no copy was made: save and close the workbook, then run with --keep") from busy
     with history.between_cycles() as connection:
         record_workbook_copy(
             connection, trading_date=subject.trading_date, file=name, formulas=kept.formulas,

@@ -141,6 +141,13 @@ class Cycle:
             self._newest = replace(report, message=self.health.message(report))
             self._show(self._newest, {})
 
+    def end_day(self, closed_words: str) -> None:
+        """Show the newest report as the last one of its day; `closed_words` say until when the market is closed."""
+        self.labels["closed_words"] = closed_words
+        if self._newest is not None:
+            self._newest = replace(self._newest, closed_words=closed_words, ended=True)
+            self.show_again()
+
     def recalculate(self) -> bool:
         """Compute the newest picture again under the settings of now, from the state before it, for `show_again`.
 

@@ -106,6 +106,11 @@ def test_the_head_says_whether_the_day_is_over(at, begins):
     assert frame.blocks["eod_head"].rows[0][0].startswith(begins)
 
 
+def test_a_session_that_saw_its_last_instant_before_the_close_is_final_too():
+    frame = render(day(ist(15, 25), ended=True))[0]
+    assert frame.blocks["eod_head"].rows[0][0].startswith("End of day, Friday 30-Jan-2026: final")
+
+
 def test_the_report_lies_within_its_printed_columns():
     for table in EOD_REPORT.tables:
         assert table.column + len(table.columns) - 1 <= EOD_REPORT.screen[1]

@@ -370,6 +370,19 @@ def test_the_file_is_replaced_and_the_old_one_kept(plain, template, tmp_path):
     assert restore_file(path, ["all"], lambda: template) == "Book.xlsx: nothing of what was asked for is missing"
 
 
+def test_the_file_host_brings_its_workbook_up_to_date_and_says_so_once(worked_in, template, tmp_path):
+    path = tmp_path / "Book.xlsx"
+    path.write_bytes(worked_in)
+    host = FileHost(path, template=lambda: template)
+    host.control()  # reads the file before the first picture
+    first, second = (host.write(tools.made_up_frame(seed)) for seed in (1, 2))
+    host.close()
+    assert first.status == second.status == "written"
+    assert f"Book.xlsx: brought to template {TEMPLATE_VERSION}" in first.sentence
+    assert second.sentence == ""
+    tools.assert_shows(path, tools.made_up_frame(2))
+
+
 def test_nothing_is_done_to_an_open_or_protected_file(plain, template, tmp_path):
     path = tmp_path / "Book.xlsx"
     path.write_bytes(plain)

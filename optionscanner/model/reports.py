@@ -74,6 +74,8 @@ class CycleReport:
     """Alerts of the day so far, newest first, for the sheet."""
     speed: str = ""
     """Speed of a replay as the mode cell shows it, e.g. x60."""
+    ended: bool = False
+    """Whether the session has seen all that it will see of the day."""
     closed_words: str = ""
     """Why and until when the market is closed, empty while it is open."""
     message: str = ""

@@ -54,6 +54,8 @@ class FileHost:
         self._shown: Mapping[str, Block] = {}
         """Blocks of the newest picture before a pause."""
         self._wrote_before = False
+        self._unsaid = ""
+        """What happened to the file while it was only read."""
         self._looked_at: Stamp | None = None
         self._reading: ControlReading | None = None
         self._pending: dict[str, Given] = {}
@@ -79,7 +81,7 @@ class FileHost:
         if stamp != self._looked_at:
             self._looked_at = stamp
             with suppress(WorkbookBusy, WorkbookError):  # the next picture says what is wrong
-                self._load()
+                self._unsaid = self._load() or self._unsaid
         if self._book is not None and (self._reading is None or self._reading.values is not self._book.inputs):
             self._reading = ControlReading(self._book.inputs, time())
         return self._reading
@@ -129,7 +131,8 @@ class FileHost:
         # Twice at most: somebody who saves the file between our reading and our replacing it is read again once.
         for _ in range(2):
             self._refuse_if_open()
-            note = self._load() or note
+            note = self._load() or self._unsaid or note
+            self._unsaid = ""
             assert self._book is not None
             if self._pending:
                 given = {**self._book.members, **self._book.unsaved}

@@ -48,7 +48,7 @@ def _state(view: View) -> str:
     report, session = view.report, view.report.chains.day.session
     day = f"{session.date:%A %d-%b-%Y}"
     closes = f"{session.closes:%H:%M}"
-    if datetime.fromtimestamp(report.as_of, INDIA) >= session.closes:
+    if report.ended or datetime.fromtimestamp(report.as_of, INDIA) >= session.closes:
         return f"End of day, {day}: final, the market closed at {closes}.  {report.session.label}"
     return f"The day so far, {day}: as of {clock(report.as_of)}, final after {closes}.  {report.session.label}"
 
