@@ -75,9 +75,8 @@ class LiveHost:
         self._number = 0
         self._paused = False
         self._done: wire.Done | None = None
-        self._finished = self._dropped = 0
-        """Frames that were written, and that gave way to newer ones, since the engine last heard."""
         self._finished = self._superseded = 0
+        """Frames that were written, and that gave way to newer ones, since the engine last heard."""
         self._state = (wire.OPENING, f"{self.path.name} is being opened")
         self._reading: ControlReading | None = None
         self._replies: dict[int, wire.Reply] = {}
@@ -99,9 +98,7 @@ class LiveHost:
             self._number += 1
             self._frame = frame
             self._child.show(self._number, frame)
-            result = replace(self._result(), frames=self._finished, dropped=self._dropped)
-            self._finished = self._dropped = 0
-            return result
+            return self._result()
 
     def settle(self, seconds: float) -> WriteResult | None:
         """Wait at most so long until the newest frame is in the workbook; None where it is not and nothing is wrong."""
@@ -111,9 +108,7 @@ class LiveHost:
                 self._lock.wait(max(until - time.monotonic(), 0.0))
             if not self._number or (not self._settled() and self._state[0] in (wire.LIVE, wire.OPENING)):
                 return None
-            result = replace(self._result(), frames=self._finished, dropped=self._dropped)
-            self._finished = self._dropped = 0
-            return result
+            return self._result()
 
     @property
     def filtered(self) -> frozenset[str]:
@@ -272,11 +267,8 @@ class LiveHost:
         with self._lock:
             if isinstance(message, wire.Done):
                 before = self._done.number if self._done is not None else 0
-                self._finished += 1
-                self._superseded += max(message.number - before - 1, 0)
-                before = self._done.number if self._done is not None else 0
                 self._finished += message.number > before
-                self._dropped += max(message.number - before - 1, 0)
+                self._superseded += max(message.number - before - 1, 0)
                 self._done = message
             elif isinstance(message, wire.Typed):
                 self._reading = message.reading
