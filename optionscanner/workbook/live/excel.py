@@ -249,7 +249,7 @@ class ExcelFront:
 
     def _end(self, app: Any, pid: int) -> None:
         """Quit an Excel of ours; xlwings' own way of quitting would also end hidden ones of other programs."""
-        with suppress(*_anything_of(app)):
+        with _GoingDown():
             if self._windows:
                 app.api.Quit()
             else:
@@ -321,13 +321,14 @@ def _no_alerts(app: Any) -> Iterator[None]:
         app.display_alerts = before
 
 
-def _anything_of(app: Any) -> tuple[type[BaseException], ...]:
-    """Exceptions of an Excel that is going down: those of COM on Windows, of AppleScript on macOS."""
-    if sys.platform == "win32":
-        import pywintypes
+class _GoingDown:
+    """Drops what comes out of an Excel that is going down: COM and AppleScript errors by their codes."""
 
-        return (pywintypes.com_error, AttributeError)
-    return (AttributeError, OSError)
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        return isinstance(error, AttributeError) or hasattr(error, "hresult") or hasattr(error, "errornumber")
 
 
 def _words(error: BaseException) -> str:

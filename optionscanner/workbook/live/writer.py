@@ -14,12 +14,12 @@ from collections.abc import Iterator, MutableSequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from multiprocessing.connection import Connection
-from typing import Any
 
 from optionscanner.errors import WorkbookBusy, WorkbookError
 from optionscanner.model.frame import Cell, ControlReading, WriteResult
 from optionscanner.workbook.live import wire
 from optionscanner.workbook.live.front import Front, FrontBusy, FrontLost, Opened
+from optionscanner.workbook.live.fronts import Translated, make_front
 from optionscanner.workbook.live.inputs import differing, read_inputs, write_inputs
 from optionscanner.workbook.live.notes import workbook_notes
 from optionscanner.workbook.live.painter import Painter
@@ -39,20 +39,6 @@ def writer_process(spec: wire.Spec, pipe: Connection, calls: MutableSequence[flo
     """What the child process runs."""
     leave_to_the_engine()
     Writer(spec, pipe, calls, make_front(spec)).run()
-
-
-def make_front(spec: wire.Spec) -> Front:
-    """The front that the spec names."""
-    if callable(spec.front):
-        return spec.front()
-    if spec.front == "excel":
-        from optionscanner.workbook.live.excel import ExcelFront
-
-        return ExcelFront()
-    from optionscanner.workbook.office.front import LibreOfficeFront
-
-    assert spec.profile is not None, "LibreOffice needs a profile of its own"
-    return LibreOfficeFront(spec.profile, headless=spec.headless)
 
 
 class Writer:
@@ -391,23 +377,7 @@ class Writer:
         self._calls[wire.ALLOWED] = seconds
         self._calls[wire.BEGAN] = outer or time.monotonic()
         try:
-            with _Translated(self.front):
+            with Translated(self.front):
                 yield
         finally:
             self._calls[wire.BEGAN] = outer
-
-
-class _Translated:
-    """Turns what comes out of a spreadsheet call into FrontLost or FrontBusy where the front knows what it means."""
-
-    def __init__(self, front: Front) -> None:
-        self._front = front
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, Exception) and not isinstance(error, WorkbookError):
-            meaning = self._front.failure(error)
-            if meaning is not None:
-                raise meaning from error
