@@ -9,12 +9,10 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from threading import Event
 
-from optionscanner import __version__, cli, console, logs
+from optionscanner import cli, console, logs
 from optionscanner import config as configuration
 from optionscanner.adapters.recorded.format import narrowed, read_day
 from optionscanner.adapters.recorded.recorder import DayRecorder
@@ -28,16 +26,17 @@ from optionscanner.app_errands import errand
 from optionscanner.app_front import open_host, spreadsheet_probe
 from optionscanner.app_keeping import keep
 from optionscanner.app_probes import session_health
+from optionscanner.app_session import Source, closed_words, history_path, speed_word
 from optionscanner.clocks import ManualClock, WallClock
 from optionscanner.config import Config
 from optionscanner.cycle import Cycle, Sinks
-from optionscanner.errors import ConfigError, NoData, OptionScannerError, WorkbookError
+from optionscanner.errors import NoData, OptionScannerError, WorkbookError
 from optionscanner.history.store import SqliteHistory
 from optionscanner.locks import held_files
 from optionscanner.model.calendar import IST, TradingCalendar, load_calendar
 from optionscanner.model.reasons import Reason
 from optionscanner.model.reports import CycleReport
-from optionscanner.model.sessions import Mode, RunSession
+from optionscanner.model.sessions import Mode
 from optionscanner.ports import Market, Resume, Want
 from optionscanner.runner import Runner, Timetable
 from optionscanner.supervised import HangGuard, interrupt_on_signals, restarted_after, stop_on_signals
@@ -47,8 +46,6 @@ SIMULATED_ONCE_S = 3600.0
 """Seconds after the open at which `--once` takes its picture of a simulated day: by then every reading has a value."""
 FRAME_EVERY_S = 0.5
 """Real seconds between two frames of a session that runs faster than the market."""
-JUST_AFTER = timedelta(seconds=1)
-"""The close itself still counts as open."""
 SETTLE_S = 30.0
 """Real seconds that the end of a session waits for the last picture to be in an open workbook."""
 
@@ -86,19 +83,6 @@ def main(argv: list[str]) -> int:
     return 1
 
 
-@dataclass
-class Source:
-    """A market source and the session it makes."""
-
-    market: Market
-    mode: Mode
-    name: str
-    seed: int | None
-    clock: ManualClock
-    exchange_stamps: bool = False
-    """Whether the market's stamps are the exchange's own."""
-
-
 def _run(config: Config, options: cli.Options) -> int:
     stop = stop_on_signals()
     wall = WallClock(stop)
@@ -120,15 +104,8 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     table = _timetable(options, source)
     day = source.market.day
     settings = config.engine(day.session.date)
-    session = RunSession(
-        mode=source.mode,
-        source=source.name,
-        trading_date=day.session.date,
-        seed=source.seed,
-        settings_version=configuration.settings_version(settings),
-        code_version=__version__,
-    )
-    place = _history_path(config, options, session)
+    session = source.session(configuration.settings_version(settings))
+    place = history_path(config, options, session)
     book = options.workbook or config.workbook.path
     for held in held_files(history=place, workbook=book, recording=options.record):
         closing.callback(held.release)
@@ -170,15 +147,11 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         number=resume.cycles,
         limit=config.cycle.limit_s,
         show_every=0.0 if options.speed == 1 or options.once else FRAME_EVERY_S,
-        labels={"speed": _speed_word(options.speed)} if session.mode is Mode.REPLAY else {},
+        labels={"speed": speed_word(options.speed)} if session.mode is Mode.REPLAY else {},
     )
     subject = Subject(config, history, workbook.path, session.trading_date, workbook)
-    archive = Archive(subject, wall.now, source.clock.now)
-    closing.callback(archive.close)
-    attend = open_desk(
-        cycle, config, wall=wall, stop=stop, symbols=day.layout.names, saved=saved,
-        archive=archive.ask, restore=archive.restore,
-    )  # fmt: skip
+    archive = closing.enter_context(Archive(subject, wall.now, source.clock.now))
+    attend = open_desk(cycle, archive, stop=stop, symbols=day.layout.names, saved=saved)
     if stacks := restarted_after():
         health.note(source.clock.now(), "supervisor", "a cycle hung, the program was started again", f"see {stacks}")
         log.warning("started again after a cycle that hung, stacks=%s", stacks)
@@ -195,7 +168,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         _tell_recorded(recorder)
     whole = Timetable.of(source.market.instants() or ())
     if not stop.is_set() and not options.once and table.instants[-1:] == whole.instants[-1:]:
-        cycle.end_day(day.session.closed_words(day.session.closes + JUST_AFTER, next_open=next_open))
+        cycle.end_day(closed_words(day.session, next_open))
         keep(subject, now=wall.now())
     if options.once and not stop.is_set() and not health.frames_written:
         raise WorkbookError(
@@ -373,25 +346,3 @@ def _tell_recorded(recorder: DayRecorder) -> None:
     recorder.close()
     if count:
         console.say(f"recorded {count:,} observations; replay them with: --replay {recorder.folder}")
-
-
-def _history_path(config: Config, options: cli.Options, session: RunSession) -> Path:
-    """Separate files per mode, so that they cannot mix."""
-    if options.history is not None:
-        return options.history
-    name = f"history-{session.mode.lower()}"
-    if session.mode is Mode.REPLAY:
-        name += f"-{session.trading_date:%Y-%m-%d}"
-    folder = config.history.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"history.folder {folder}: cannot be made ({(error.strerror or str(error)).lower()}); "
-            "name another in config.yaml, or a file with --history"
-        ) from error
-    return folder / f"{name}.db"
-
-
-def _speed_word(speed: float | None) -> str:
-    return "" if speed == 1 else "x max" if speed is None else f"x{speed:g}"

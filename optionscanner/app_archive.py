@@ -132,6 +132,12 @@ class Archive:
                    "the workbook, and start with --restore all"  # fmt: skip
         return restore_file(self.subject.workbook, ["all"])
 
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Wait for a copy that is being made."""
         if self._thread is not None:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-from optionscanner.clocks import WallClock
-from optionscanner.config import Config
+from optionscanner.app_archive import Archive
 from optionscanner.cycle import Cycle
 from optionscanner.desk import Desk
 from optionscanner.workbook.render import Renderer
@@ -22,15 +21,7 @@ def saved_at(workbook: Path) -> float | None:
 
 
 def open_desk(
-    cycle: Cycle,
-    config: Config,
-    *,
-    wall: WallClock,
-    stop: Event,
-    symbols: tuple[str, ...],
-    saved: float | None,
-    archive: Callable[[], str] | None = None,
-    restore: Callable[[], str] | None = None,
+    cycle: Cycle, archive: Archive, *, stop: Event, symbols: tuple[str, ...], saved: float | None
 ) -> Callable[[], None]:
     """What the runner calls between cycles, so that the user is served; see `Desk` for the arguments."""
     sinks = cycle.sinks
@@ -41,11 +32,11 @@ def open_desk(
         host=sinks.workbook,
         history=sinks.history,
         stop=stop,
-        now=wall.now,
+        now=archive.wall,
         symbols=symbols,
-        config=config.model_dump(by_alias=True),
+        config=archive.subject.config.model_dump(by_alias=True),
         saved_at=saved,
-        archive=archive,
-        restore=restore,
+        archive=archive.ask,
+        restore=archive.restore,
     )
     return desk.attend
