@@ -232,6 +232,8 @@ class Sheet:
     """Rows and columns that must fit one screen; columns 0 = all."""
     heights: dict[int, float] = field(default_factory=dict)
     """Row -> points, of the rows that are not 15 points (20 pixels) high."""
+    printed: int = 0
+    """Last row on paper; 0 for the last one of its tables."""
     pages: int = 0
     """Pages that the sheet prints on, below its band and as wide as its screen; 0 for as many as it takes."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Formula, Sheet, Text
-from optionscanner.workbook.layout_index import INDICES
 
 _QUESTION, _ANSWER, _WRITTEN = 1, 2, 3
 _WIDTHS = (76.0, 20.0, 160.0)
@@ -49,7 +48,7 @@ _BY_HEADER = (
      Kind.TEXT),
     ("How many stocks are BULLISH by their flow?",
      '=COUNTIF(INDEX(stocks,0,MATCH("Regime",INDEX(stocks,1,0),0)),"BULLISH")', Kind.COUNT),
-    ("How many of them are at least NORMAL (TRS from 60)?",
+    ("How many stocks are at least NORMAL (TRS from 60)?",
      '=COUNTIF(INDEX(stocks,0,MATCH("TRS",INDEX(stocks,1,0),0)),">=60")', Kind.COUNT),
     ("What do the flows (EWMA_ATM) of all BULLISH stocks sum up to? [as UNITS says]",
      '=SUMIFS(INDEX(stocks,0,MATCH("EWMA_ATM",INDEX(stocks,1,0),0)),INDEX(stocks,0,MATCH("Regime",INDEX(stocks,1,0),0)),'
@@ -62,8 +61,9 @@ _BY_HEADER = (
     ("What was the highest PCR of NIFTY today?",
      '=IF(COUNT(INDEX(NIFTY_trail,0,MATCH("PCR",INDEX(NIFTY_trail,1,0),0)))=0,"",'
      'MAX(INDEX(NIFTY_trail,0,MATCH("PCR",INDEX(NIFTY_trail,1,0),0))))', Kind.RATIO),
-    ("Which indices are ready (TRS from 60)?",
-     "=" + "&".join(f'IF(N({index}_TRS)>=60,"{index} ","")' for index in INDICES), Kind.TEXT),
+    ("How many of the indices are BULLISH by their flow?",
+     '=COUNTIFS(INDEX(alert_summary,0,MATCH("Type",INDEX(alert_summary,1,0),0)),"Index",'
+     'INDEX(alert_summary,0,MATCH("Regime",INDEX(alert_summary,1,0),0)),"BULLISH")', Kind.COUNT),
 )  # fmt: skip
 
 

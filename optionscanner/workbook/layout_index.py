@@ -35,6 +35,8 @@ CHAIN_ROWS = 2 * CHAIN_SIDE + 1
 _HEAD_ROW = BAND_ROWS + 1
 _SPARK_ROW = _HEAD_ROW + 8
 _CHAIN_HEADER = _SPARK_ROW + 2
+_PRINTED = 60
+"""Rows that one A4 page takes."""
 _LOW, _HIGH = 14.25, 21.0
 """Points of the rows below the band, and of the one with the sparklines: 19 and 28 pixels."""
 _SCAN_ROWS, _IGNORED_ROWS, _FULL_ROWS = 12, 8, 60
@@ -246,5 +248,6 @@ def index_sheet(underlying: str) -> Sheet:
         ),
         freeze=(BAND_ROWS, 0),
         screen=(whole, _ON_SCREEN),
+        printed=_PRINTED,
         heights={row: _HIGH if row == _SPARK_ROW else _LOW for row in range(_HEAD_ROW, whole + 1)},
     )

@@ -85,6 +85,7 @@ SYSTEM_HEALTH = Sheet(
     ),
     cells=(band("SYSTEM_HEALTH", _HEALTH_WIDTHS),),
     freeze=(3, 0),
+    printed=50,
 )
 
 _PER_INDEX = (

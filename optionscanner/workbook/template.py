@@ -197,10 +197,10 @@ class _Builder:
             worksheet.repeat_rows(BAND_ROWS)
             worksheet.set_footer("&L&8OptionScanner &A&R&8&P / &N")
             return
-        if sheet.screen[1]:
+        if sheet.screen[1] or sheet.printed:
             # What lies beyond the screen would make the rest too small to read on paper.
-            last = max(table.last_row for table in sheet.tables)
-            worksheet.print_area(0, 0, last - 1, sheet.screen[1] - 1)
+            last = sheet.printed or max(table.last_row for table in sheet.tables)
+            worksheet.print_area(0, 0, last - 1, (sheet.screen[1] or len(sheet.widths)) - 1)
         worksheet.repeat_rows(0, max(sheet.freeze[0], BAND_ROWS) - 1)
         worksheet.set_footer("&L&8OptionScanner &A&R&8&P / &N")
 
