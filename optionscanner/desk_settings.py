@@ -6,7 +6,16 @@ import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from optionscanner.model.control import ANY_DIRECTION, INDEX_NAMES, WATCHLIST_ROWS, YES, Expiry, expiry_name, symbol
+from optionscanner.model.control import (
+    ANY_DIRECTION,
+    CHAIN_NAMES,
+    CONTROL_SYMBOL,
+    WATCHLIST_ROWS,
+    YES,
+    Expiry,
+    expiry_name,
+    symbol,
+)
 from optionscanner.model.frame import Cell
 from optionscanner.model.settings import EngineSettings
 from optionscanner.workbook.formats import Units
@@ -38,7 +47,8 @@ def show_settings(base: ShowSettings, value: ValueOf, watchlist: tuple[str, ...]
         watchlist_only=value("CONTROL_WATCHLIST_ONLY") == YES,
         min_trs=number(value("CONTROL_MIN_TRS")),
         direction="" if direction == ANY_DIRECTION else direction,
-        expiries=tuple((index, Expiry(str(value(expiry_name(index))))) for index in INDEX_NAMES),
+        symbol=str(value(CONTROL_SYMBOL) or ""),
+        expiries=tuple((sheet, Expiry(str(value(expiry_name(sheet))))) for sheet in CHAIN_NAMES),
         muted_until=until if isinstance(until, float) else None,
     )
 

@@ -5,6 +5,7 @@ import pytest
 from optionscanner import config as configuration
 from optionscanner.config_complaints import every_key
 from optionscanner.model.control import (
+    CHAIN_NAMES,
     CONTROL_REQUEST,
     GROUPS,
     INDEX_NAMES,
@@ -19,7 +20,7 @@ from optionscanner.model.control import (
     typed,
 )
 from optionscanner.workbook.layout_control import CONTROL
-from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.layout_index import INDICES, PICKED
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -120,6 +121,8 @@ def test_every_setting_has_its_cell_in_its_group():
     assert all(cell.hint for cell in cells.values())
     assert cells[CONTROL_REQUEST].default == 0.0
     assert INDEX_NAMES == INDICES
+    assert list(CHAIN_NAMES) == [PICKED, *INDICES]
+    assert {name for name, cell in cells.items() if cell.offers} == {"CONTROL_SYMBOL", "CONTROL_WATCHLIST"}
 
 
 def test_what_is_typed_and_what_is_ours_stand_in_one_line():
@@ -128,4 +131,3 @@ def test_what_is_typed_and_what_is_ours_stand_in_one_line():
         name = cell.source.partition(":")[2]
         if name:
             assert cell.row == rows[name]
-    assert max(rows[s.name] for s in SETTINGS) < 36  # one screen

@@ -164,7 +164,8 @@ def test_every_setting_reaches_what_obeys_it(place, host):
     assert (show.resort, show.summary_stocks, show.watchlist_first, show.watchlist_only) == (5.0, 2, False, True)
     assert (show.min_trs, show.direction, show.muted_until) == (60.0, "BEARISH", 64_800.0)
     assert dict(show.expiries) == {
-        "NIFTY": "NEXT", "BANKNIFTY": "THIS", "FINNIFTY": "THIS", "MIDCPNIFTY": "THIS", "SENSEX": "THIS",
+        "DRILLDOWN": "THIS", "NIFTY": "NEXT", "BANKNIFTY": "THIS", "FINNIFTY": "THIS", "MIDCPNIFTY": "THIS",
+        "SENSEX": "THIS",
     }  # fmt: skip
     assert (host.share, place.cycle.show_every) == (0.25, 15.0)
     assert engine == replace(
@@ -184,6 +185,14 @@ def test_a_watchlist_takes_known_names_and_answers_each(place, host):
         "accepted", None, "refused: not in the source, RELIANCE?", "refused: stands above already",
         "refused: not in the source",
     ]  # fmt: skip
+
+
+def test_a_symbol_must_be_one_of_the_source(place, host):
+    place.type(CONTROL_SYMBOL="reliance")
+    assert host.said("in_force:CONTROL_SYMBOL") == "RELIANCE"
+    place.type(CONTROL_SYMBOL="RELINFRA")
+    assert host.said("answer:CONTROL_SYMBOL").startswith("refused: Symbol of DRILLDOWN: a name that the source has")
+    assert place.renderer.settings.symbol == "RELIANCE"
 
 
 def test_a_command_with_a_new_number_is_obeyed_once_and_acknowledged(place, host):

@@ -11,13 +11,14 @@ from optionscanner.model.reports import Event, HealthItem
 from optionscanner.workbook.formats import Kind, Units
 from optionscanner.workbook.grid import Cells, Line, Named, Table, pixels
 from optionscanner.workbook.layout import SCREEN_PIXELS, SCREEN_ROWS, SHEETS, all_columns, blocks
-from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.layout_index import INDICES, PICKED
 
 BY_NAME = {sheet.name: sheet for sheet in SHEETS}
 MUST_BE_SEEN = {
     "ALERT_SUMMARY": ["alert_summary", "alerts_feed"],
     **{index: [f"{index}_chain", f"{index}_scan", f"{index}_ignored"] for index in INDICES},
     "STOCKS_GROUPED": [],
+    PICKED: [f"{PICKED}_chain", f"{PICKED}_scan", f"{PICKED}_ignored"],
     "EOD_REPORT": ["eod_indices"],
     "CONTROL": [],
     "SYSTEM_HEALTH": ["health", "completeness", "worst_names"],
@@ -54,7 +55,7 @@ def cells_of(sheet):
 def test_sheets_stand_in_the_documented_order():
     assert list(BY_NAME) == [
         "ALERT_SUMMARY", "NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX",
-        "STOCKS_GROUPED", "EOD_REPORT", "CONTROL", "SYSTEM_HEALTH", "NAMES",
+        "STOCKS_GROUPED", "DRILLDOWN", "EOD_REPORT", "CONTROL", "SYSTEM_HEALTH", "NAMES",
     ]  # fmt: skip
 
 
@@ -71,6 +72,7 @@ def test_every_sheet_fits_the_width_of_one_screen(sheet):
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
 def test_what_must_be_seen_at_once_fits_the_height_of_one_screen(sheet):
     lowest = [sheet.table(name).last_row for name in MUST_BE_SEEN[sheet.name]] + [line.row for line in sheet.lines]
+    lowest += [cell.row for cell in sheet.inputs if cell.height == 1]
     assert sum(row_pixels(sheet, row) for row in range(1, max(lowest, default=0) + 1)) <= 20 * SCREEN_ROWS == 720
 
 

@@ -9,7 +9,7 @@ from optionscanner.model.control import CONTROL_ACKNOWLEDGED, Control, Expiry, S
 from optionscanner.workbook.layout_control import CONTROL
 from tests import builders
 from tests.builders import ist
-from tests.test_render import card, drawn, market_of, named, report_of, shown
+from tests.test_render import band, card, drawn, market_of, named, report_of, shown
 
 WEEKLY, MONTHLY = 46_056.0, 46_077.0  # 3 and 24 February 2026, which follow day 46,052 by 4 and 25
 
@@ -49,6 +49,25 @@ def test_the_scan_follows_the_picked_expiry():
     picked = drawn(report, expiries=(("NIFTY", Expiry.NEXT),))
     assert [row[0] for row in picked.blocks["NIFTY_scan"].rows] == [25_500.0]
     assert shown(picked, "alert_summary")["VolOI"] == "YES"
+
+
+def test_the_picked_symbol_has_the_sheet_of_an_index():
+    report = report_of(price={"straddle": [1.0, 2.0, 3.0, 4.0]})
+    frame = drawn(report, symbol="RELIANCE")
+    assert card(frame, "DRILLDOWN", "price.straddle") == 4.0
+    assert [row[11] for row in frame.blocks["DRILLDOWN_chain"].rows] == [1_377.5, 1_390.0, 1_400.0, 1_410.0]
+    assert band(frame, "DRILLDOWN", "band.title") == "RELIANCE chain"
+    monthly = drawn(report, symbol="NIFTY", expiries=(("DRILLDOWN", Expiry.NEXT),))
+    assert (card(monthly, "DRILLDOWN", "price.straddle"), card(monthly, "NIFTY", "price.straddle")) == (2.0, 1.0)
+
+
+def test_without_a_picked_symbol_the_watchlists_first_is_shown_or_nothing():
+    report = report_of(price={"straddle": [1.0, 2.0, 3.0, 4.0]})
+    assert card(drawn(report, watchlist=("RELIANCE",)), "DRILLDOWN", "price.straddle") == 4.0
+    none = drawn(report)
+    assert card(none, "DRILLDOWN", "price.straddle") is None
+    assert none.blocks["DRILLDOWN_chain"].rows == ()
+    assert band(none, "DRILLDOWN", "band.title") == "Pick a symbol on CONTROL"
 
 
 def symbols(frame) -> list[str]:

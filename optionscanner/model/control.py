@@ -25,6 +25,7 @@ CONTROL_ACKNOWLEDGED = "CONTROL_ACKNOWLEDGED"
 """The request that was obeyed last; ours, so that a macro can wait for it."""
 CONTROL_REFRESH = "CONTROL_REFRESH"
 CONTROL_SHARE = "CONTROL_SHARE"
+CONTROL_SYMBOL = "CONTROL_SYMBOL"
 CONTROL_WATCHLIST = "CONTROL_WATCHLIST"
 """Defined name of a column of cells, one symbol each."""
 
@@ -125,13 +126,15 @@ GROUPS = (RUN, SHOW, PICK, FILTER, LIMITS)
 
 INDEX_NAMES = ("NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX")
 """Indices that have a sheet, whose expiry can be picked."""
+CHAIN_NAMES = ("DRILLDOWN", *INDEX_NAMES)
+"""Sheets of one chain: that of the picked symbol, and those of the indices."""
 
 _YES_NO = (YES, NO)
 
 
-def expiry_name(index: str) -> str:
-    """Defined name of the cell that picks the expiry of an index sheet."""
-    return f"CONTROL_{index}_EXPIRY"
+def expiry_name(sheet: str) -> str:
+    """Defined name of the cell that picks the expiry of a sheet of a chain."""
+    return f"CONTROL_{sheet}_EXPIRY"
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -178,6 +181,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "CONTROL_WATCHLIST_FIRST", "Watchlist first", SHOW, Form.WORD, choices=_YES_NO, otherwise=YES,
         hint="Whether names of the watchlist stand before the other stocks on ALERT_SUMMARY.",
+    ),
+    Setting(
+        CONTROL_SYMBOL, "Symbol of DRILLDOWN", PICK, Form.SYMBOL,
+        hint="A stock or an index of the source, whose chain DRILLDOWN shows. Empty: the watchlist's first.",
+    ),
+    Setting(
+        expiry_name("DRILLDOWN"), "DRILLDOWN expiry", PICK, Form.WORD, choices=tuple(Expiry),
+        otherwise=Expiry.THIS.value, hint="Expiry that the sheet shows.",
     ),
     *(
         Setting(

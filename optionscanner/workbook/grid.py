@@ -160,6 +160,8 @@ class Input:
     least: float | None = None
     most: float | None = None
     """Limits that the cell's validation holds a number to."""
+    offers: tuple[str, str] | None = None
+    """(table, source): a column whose values its drop-down list offers, without ruling out others."""
     hint: str = ""
     """What the spreadsheet shows beside the cell while it is selected."""
 

@@ -13,7 +13,7 @@ from optionscanner.workbook.grid import Cells, Column, Line, Named, Sheet, Table
 from optionscanner.workbook.layout_control import CONTROL
 from optionscanner.workbook.layout_eod import EOD_REPORT
 from optionscanner.workbook.layout_examples import EXAMPLES
-from optionscanner.workbook.layout_index import INDICES, index_sheet
+from optionscanner.workbook.layout_index import INDICES, PICKED, index_sheet
 from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
 from optionscanner.workbook.layout_system import NAMES, SYSTEM_HEALTH
 
@@ -29,6 +29,7 @@ SHEETS: tuple[Sheet, ...] = (
     ALERT_SUMMARY,
     *(index_sheet(underlying) for underlying in INDICES),
     STOCKS_GROUPED,
+    index_sheet(PICKED),
     EOD_REPORT,
     CONTROL,
     SYSTEM_HEALTH,

@@ -33,6 +33,10 @@ from optionscanner.workbook.grid import (
 )
 
 HEADER_ROW = 5
+_SYMBOLS = ("stocks", "row.name")
+"""Names that drop-down lists of symbols offer, best first."""
+_LOW = 13.5
+"""Points of a row: 18 pixels, so that all settings fit one screen."""
 _SETTING, _VALUE, _UNIT, _ALLOWED, _IN_FORCE, _SINCE, _ANSWER, _MORE, _END, _GAP, _WATCHED, _WATCH_ANSWER = range(1, 13)
 _HEADS = (
     # header, width
@@ -75,6 +79,7 @@ def input_of(setting: Setting, row: int) -> Input:
         choices=setting.choices,
         least=setting.least if numeric else None,
         most=setting.most if numeric else None,
+        offers=_SYMBOLS if setting.form is Form.SYMBOL else None,
         hint=setting.hint,
     )  # fmt: skip
 
@@ -153,10 +158,11 @@ CONTROL = Sheet(
     inputs=(
         *(input_of(line, row) for row, line in _LINES if isinstance(line, Setting)),
         Input(
-            CONTROL_WATCHLIST, HEADER_ROW + 1, _WATCHED, Kind.TEXT, height=WATCHLIST_ROWS,
+            CONTROL_WATCHLIST, HEADER_ROW + 1, _WATCHED, Kind.TEXT, height=WATCHLIST_ROWS, offers=_SYMBOLS,
             hint="A stock's symbol, one to a cell. Empty cells mean the watchlist of config.yaml.",
         ),
     ),
     texts=_texts(),
     freeze=(HEADER_ROW, 1),
+    heights=dict.fromkeys(range(HEADER_ROW + 1, HEADER_ROW + WATCHLIST_ROWS + 1), _LOW),
 )  # fmt: skip

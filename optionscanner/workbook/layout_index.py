@@ -28,6 +28,11 @@ from optionscanner.workbook.grid import (
 INDICES = ("NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX")
 """Indices with a sheet of their own, in the order of every sheet."""
 
+PICKED = "DRILLDOWN"
+"""The sheet of the symbol that the user picked on CONTROL: an index sheet for any name."""
+CHAIN_SHEETS = (*INDICES, PICKED)
+"""Sheets that show one chain."""
+
 CHAIN_SIDE = 10
 """Strikes shown on each side of ATM."""
 CHAIN_ROWS = 2 * CHAIN_SIDE + 1
@@ -209,7 +214,7 @@ _CARDS = (
 
 
 def index_sheet(underlying: str) -> Sheet:
-    """The sheet of one index."""
+    """The sheet of one index, or of the picked symbol."""
     chain = Table(f"{underlying}_chain", _CHAIN_HEADER, 1, CHAIN, CHAIN_ROWS)
     window, whole = chain.last_row + 1, chain.last_row + 2
     scan = Table(f"{underlying}_scan", _CHAIN_HEADER, _SCAN_COLUMN, _SCAN, _SCAN_ROWS)
@@ -218,7 +223,7 @@ def index_sheet(underlying: str) -> Sheet:
     trail = Table(f"{underlying}_trail", _CHAIN_HEADER, _TRAIL_COLUMN, _TRAIL, MOST_POINTS)
     return Sheet(
         name=underlying,
-        title=f"{underlying} chain",
+        title="Picked symbol" if underlying == PICKED else f"{underlying} chain",
         widths=_WIDTHS,
         tables=(chain, scan, ignored, full, trail),
         lines=(

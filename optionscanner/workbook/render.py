@@ -16,7 +16,7 @@ from optionscanner.model.frame import Block, Cell, Frame, Row
 from optionscanner.model.reports import CycleReport
 from optionscanner.workbook.grid import Sheet, Table
 from optionscanner.workbook.layout import SHEETS
-from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.layout_index import CHAIN_SHEETS, INDICES
 from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
 from optionscanner.workbook.render_cells import INDIA
 from optionscanner.workbook.render_control import control_blocks
@@ -50,7 +50,7 @@ def render(
     blocks = [
         *(band(view, sheet, held=held) for sheet in SHEETS),
         *_summary_blocks(view, positions),
-        *(b for sheet in SHEETS if sheet.name in INDICES for b in index_blocks(view.showing(sheet.name), sheet)),
+        *(b for sheet in SHEETS if sheet.name in CHAIN_SHEETS for b in index_blocks(view.showing(sheet.name), sheet)),
         *_stock_blocks(view, [i for i in positions if view.passes(i)]),
         *eod_blocks(view),
         *control_blocks(view),

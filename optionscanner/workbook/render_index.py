@@ -16,19 +16,19 @@ _SUMMED = ("open_interest", "change_in_open_interest", "open_interest_flow", "vo
 
 
 def index_blocks(view: View, sheet: Sheet) -> list[Block]:
-    """Blocks of the sheet except its band; blank throughout where the source does not have the index."""
-    underlying = sheet.name
+    """Blocks of the sheet except its band; blank throughout where the source does not have what it shows."""
+    own, underlying = sheet.name, view.underlying_of(sheet.name)
     u = view.position.get(underlying, -1)
-    chain = sheet.table(f"{underlying}_chain")
-    window, whole = f"{underlying}_chain_window", f"{underlying}_chain_total"
-    made = [Block(f"{underlying}_head", head(view, sheet, u))]
+    chain = sheet.table(f"{own}_chain")
+    window, whole = f"{own}_chain_window", f"{own}_chain_total"
+    made = [Block(f"{own}_head", head(view, sheet, u))]
     if u < 0 or view.front[u] < 0:
         blank: tuple[Cell, ...] = (None,) * len(chain.fields)
         made += [Block(chain.name, ()), Block(window, (blank,)), Block(whole, (blank,))]
     else:
         made += _chain_blocks(view, chain, int(view.front[u]), window, whole)
     made += scan_blocks(view, sheet, underlying)
-    made.append(trail_block(view, sheet.table(f"{underlying}_trail"), underlying))
+    made.append(trail_block(view, sheet.table(f"{own}_trail"), underlying))
     made += [Block(table.units_name, (view.unit_line(table.fields),)) for table in sheet.tables]
     return made
 
@@ -105,7 +105,7 @@ def head(view: View, sheet: Sheet, u: int) -> tuple[tuple[Cell, ...], ...]:
 
 def scan_blocks(view: View, sheet: Sheet, underlying: str) -> list[Block]:
     """Events of the nearest expiry that count, those that are ignored, and the events of all expiries in full."""
-    tables = [sheet.table(f"{underlying}_{name}") for name in ("scan", "ignored", "scan_full")]
+    tables = [sheet.table(f"{sheet.name}_{name}") for name in ("scan", "ignored", "scan_full")]
     activity = view.reading("activity")
     if activity is None:
         return [Block(table.name, ()) for table in tables]

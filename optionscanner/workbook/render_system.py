@@ -12,7 +12,7 @@ from optionscanner.model.frame import Block, Cell
 from optionscanner.model.sessions import Mode
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Cells, Named, Sheet
-from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.layout_index import CHAIN_SHEETS, INDICES, PICKED
 from optionscanner.workbook.layout_system import SYSTEM_HEALTH, WORST_ROWS
 from optionscanner.workbook.render_cells import clean, clock, numbers, serial_time
 from optionscanner.workbook.render_view import NOT_IN_SOURCE, View, plain
@@ -23,7 +23,7 @@ Rows = tuple[tuple[Cell, ...], ...]
 def band(view: View, sheet: Sheet, *, held: bool) -> Block:
     """The three rows that head a sheet; `held`: the user filters, so rows keep their order."""
     cells: Cells = sheet.cells[0]
-    u = view.position.get(sheet.name, -1) if sheet.name in INDICES else None
+    u = view.position.get(view.underlying_of(sheet.name), -1) if sheet.name in CHAIN_SHEETS else None
     said = _band_texts(view, sheet, u, held=held)
     return Block(cells.name, tuple((plain(said[cell.source]),) for cell in cells.cells))
 
@@ -41,7 +41,7 @@ def _band_texts(view: View, sheet: Sheet, u: int | None, *, held: bool) -> dict[
     said = {
         "band.mode": mode,
         "band.session": report.closed_words or "OPEN",
-        "band.title": sheet.title,
+        "band.title": _title(view, sheet),
         "band.units": f"OI and volume in {settings.units.word}",
         "band.front": f"{settings.front}, order held: filter on" if held else settings.front,
         "band.price": _oldest(view, "price.price_time", wanted, "Prices"),
@@ -55,6 +55,14 @@ def _band_texts(view: View, sheet: Sheet, u: int | None, *, held: bool) -> dict[
     vix = report.chains.vix
     said[f"band.tick{len(INDICES)}"] = f"INDIA VIX {vix:.2f}" if math.isfinite(vix) else f"INDIA VIX {NOT_IN_SOURCE}"
     return said
+
+
+def _title(view: View, sheet: Sheet) -> str:
+    """What the sheet shows; that of the picked symbol names it, or says how to pick one."""
+    if sheet.name != PICKED:
+        return sheet.title
+    picked = view.underlying_of(PICKED)
+    return f"{picked} chain" if picked else "Pick a symbol on CONTROL"
 
 
 def _oldest(view: View, source: str, positions: Ints, what: str) -> str:

@@ -21,7 +21,7 @@ from optionscanner.model.reports import CycleReport
 from optionscanner.model.settings import StaleSettings
 from optionscanner.workbook.formats import Kind, Units
 from optionscanner.workbook.grid import Column
-from optionscanner.workbook.layout_index import CHAIN_SIDE, INDICES
+from optionscanner.workbook.layout_index import CHAIN_SIDE, INDICES, PICKED
 from optionscanner.workbook.layout_market import SUMMARY_ROWS
 from optionscanner.workbook.render_cells import INDIA, clean_text, numbers, serial_date, texts, times
 from optionscanner.workbook.render_order import ranked
@@ -80,8 +80,10 @@ class ShowSettings:
     """Readiness below which STOCKS_GROUPED leaves a stock out; 0 keeps those without one, too."""
     direction: str = ""
     """BULLISH or BEARISH: the only stocks that STOCKS_GROUPED lists; "" for all."""
+    symbol: str = ""
+    """Name that the user picked for its own sheet; "" for the first of the watchlist."""
     expiries: tuple[tuple[str, Expiry], ...] = ()
-    """(index, which expiry its sheet shows); the nearest where it is not named."""
+    """(sheet of a chain, which expiry it shows); the nearest where it is not named."""
     muted_until: float | None = None
     """Seconds after midnight of the session until which alerts are not listed; None for none."""
     muted_from: float = -math.inf
@@ -133,9 +135,16 @@ class View:
         self.lot_size: Floats = self._by_segment(self.layout.segment_lot_size)
         self._cells: dict[tuple[str, Kind], list[Cell]] = {}
 
-    def showing(self, name: str) -> View:
-        """The same report with the expiry that the user picked for this underlying's sheet."""
-        picked, u = dict(self.settings.expiries).get(name, Expiry.THIS), self.position.get(name, -1)
+    def underlying_of(self, sheet: str) -> str:
+        """Name whose chain a sheet shows; "" where the user picked none."""
+        if sheet != PICKED:
+            return sheet
+        return self.settings.symbol or next(iter(self.settings.watchlist), "")
+
+    def showing(self, sheet: str) -> View:
+        """The same report with the expiry that the user picked for this sheet of a chain."""
+        picked = dict(self.settings.expiries).get(sheet, Expiry.THIS)
+        u = self.position.get(self.underlying_of(sheet), -1)
         if picked is Expiry.THIS or u < 0 or self.front[u] < 0:
             return self
         front = self.front.copy()

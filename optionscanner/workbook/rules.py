@@ -11,8 +11,8 @@ from typing import Any
 from optionscanner.workbook import looks
 from optionscanner.workbook.formats import INDIAN_CRORE, INDIAN_LAKH, WHOLE
 from optionscanner.workbook.grid import Sheet, Table
-from optionscanner.workbook.layout_index import INDICES
-from optionscanner.workbook.layout_system import HEARTBEAT, index_name
+from optionscanner.workbook.layout_index import CHAIN_SHEETS
+from optionscanner.workbook.layout_system import HEARTBEAT
 from optionscanner.workbook.splice import column_letters
 
 AddFormat = Callable[[dict[str, Any]], Any]
@@ -33,7 +33,7 @@ def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     if sheet.cells:
         _mode(sheet, worksheet, add)
         _ticks(sheet, worksheet, add)
-    if sheet.name in INDICES:
+    if sheet.name in CHAIN_SHEETS:
         _ladder(sheet, worksheet, add)
     for table in sheet.tables:
         _freshness(table, worksheet, add)
@@ -143,23 +143,27 @@ def _ladder(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     known = f"ISNUMBER({strike})"
     strikes = _range(chain, "chain.strike")
 
-    def name(suffix: str) -> str:
-        return index_name(sheet.name, suffix)
+    # Of the chain that is shown, which need not be the nearest expiry: the cards above, not the names for formulas.
+    cards = {cell.source: cell for cells in sheet.cells for cell in cells.cells}
 
-    for suffix, fill, ink in (
-        ("CALL_WALL", looks.CALL_TINT, looks.CALL),
-        ("PUT_WALL", looks.PUT_TINT, looks.PUT),
-        ("MAX_PAIN", looks.PAIN, looks.INK),
+    def card(source: str) -> str:
+        return _ref(cards[source].row, cards[source].column, "$")
+
+    for source, fill, ink in (
+        ("open_interest.call_wall", looks.CALL_TINT, looks.CALL),
+        ("open_interest.put_wall", looks.PUT_TINT, looks.PUT),
+        ("open_interest.max_pain", looks.PAIN, looks.INK),
     ):
-        _when(worksheet, strikes, f"AND({known},{strike}={name(suffix)})", add({"bg_color": fill, "font_color": ink}))
+        _when(worksheet, strikes, f"AND({known},{strike}={card(source)})", add({"bg_color": fill, "font_color": ink}))
+    money = card("price.atm_strike")
     atm = add({"bold": True, "top": 1, "bottom": 1, "border_color": looks.INK})
-    _when(worksheet, _range(chain), f"AND({known},{strike}={name('ATM')})", atm)
+    _when(worksheet, _range(chain), f"AND({known},{strike}={money})", atm)
     # Not on open interest: LibreOffice draws either a fill or a bar.
     left = f"{_ref(first, chain.column + 1)}:{_ref(last, middle - 1)}"
     right = f"{_ref(first, middle + 1)}:{_ref(last, chain.column + len(chain.columns) - 2)}"
     tint = add({"bg_color": looks.IN_THE_MONEY})
-    _when(worksheet, left, f"AND({known},{strike}<{name('ATM')})", tint)
-    _when(worksheet, right, f"AND({known},{strike}>{name('ATM')})", tint)
+    _when(worksheet, left, f"AND({known},{strike}<{money})", tint)
+    _when(worksheet, right, f"AND({known},{strike}>{money})", tint)
     calls, puts = (chain.column_of(f"{side}.open_interest") for side in ("call", "put"))
     # One scale for both sides, so that bars can be compared across the ladder.
     highest = ",".join(f"{_ref(first, c, '$')}:{_ref(last, c, '$')}" for c in (calls, puts))

@@ -18,7 +18,7 @@ from optionscanner.workbook import looks
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import BAND_ROWS, Cells, Sheet, Table
 from optionscanner.workbook.layout import SAMPLES, SHEETS, TEMPLATE_VERSION
-from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.layout_index import CHAIN_SHEETS
 from optionscanner.workbook.macros import add_macros, has_macros, read_macros
 from optionscanner.workbook.rules import write_rules
 from optionscanner.workbook.splice import Position, column_letters
@@ -164,7 +164,7 @@ class _Builder:
 
     def _cards(self, sheet: Sheet, worksheet: Any) -> None:
         """Carry the title's colour across each card of an index sheet."""
-        if sheet.name not in INDICES:
+        if sheet.name not in CHAIN_SHEETS:
             return
         row = BAND_ROWS + 1
         written = {text.column for text in sheet.texts if text.row == row}

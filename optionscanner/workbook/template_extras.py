@@ -12,7 +12,7 @@ from typing import Any
 from optionscanner.workbook import looks
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Sheet, Text, Value
-from optionscanner.workbook.layout_index import INDICES
+from optionscanner.workbook.layout_index import CHAIN_SHEETS
 from optionscanner.workbook.meanings import SETTING_HEADS, column_note, label_note, name_note, spark_note, value_note
 from optionscanner.workbook.splice import column_letters
 
@@ -28,7 +28,7 @@ def notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
                 yield table.row, table.column + offset, column_note(column)
     if sheet.cells:
         yield from _band_notes(sheet)
-    if sheet.name in INDICES:
+    if sheet.name in CHAIN_SHEETS:
         yield from _label_notes(sheet)
     if sheet.inputs:
         yield from _setting_notes(sheet)

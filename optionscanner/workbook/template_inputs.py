@@ -9,7 +9,8 @@ from typing import Any
 from optionscanner.workbook import looks
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Input, Sheet
-from optionscanner.workbook.splice import Position
+from optionscanner.workbook.layout import SHEETS
+from optionscanner.workbook.splice import Position, column_letters
 
 TINT = "#FFF8DC"
 """Fill of a cell that the user may type into."""
@@ -40,6 +41,14 @@ def write_inputs(
         define(cell.name, sheet, (cell.row, cell.column), (cell.row + cell.height - 1, cell.column))
 
 
+def _column(table: str, source: str) -> str:
+    """Reference to the body of a table's column."""
+    sheet = next(sheet for sheet in SHEETS if any(one.name == table for one in sheet.tables))
+    found = sheet.table(table)
+    letters = column_letters(found.column_of(source))
+    return f"='{sheet.name}'!${letters}${found.row + 1}:${letters}${found.last_row}"
+
+
 def _validation(cell: Input) -> dict[str, Any]:
     """What the spreadsheet lets the user type, and what it says beside the cell."""
     said = {"input_title": cell.name[:_LONGEST_TITLE], "input_message": cell.hint[:_LONGEST_MESSAGE]}
@@ -49,6 +58,9 @@ def _validation(cell: Input) -> dict[str, Any]:
             "validate": "list", "source": list(cell.choices), **said,
             "error_title": "Choose from the list", "error_message": f"Allowed here: {allowed}."[:_LONGEST_MESSAGE],
         }  # fmt: skip
+    if cell.offers is not None:
+        # Names are offered; whether one that is typed exists is for the program to say, which knows its source.
+        return {"validate": "list", "source": _column(*cell.offers), "show_error": False, **said}
     if cell.kind is Kind.TIME:
         return {
             "validate": "time", "criteria": "between", "minimum": time(0, 0), "maximum": time(23, 59, 59), **said,
