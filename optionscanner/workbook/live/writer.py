@@ -123,7 +123,7 @@ class Writer:
 
     def _take(self, opened: Opened, note: str = "") -> None:
         """The workbook is open: find our blocks, give back what a crash took from the inputs."""
-        self._pipe.send(wire.Took(opened.started, self.front.deadline, opened.note))
+        self._send(wire.Took(opened.started, self.front.deadline, opened.note))
         self._painter = Painter(self.front, opened, self.spec.layout)
         if not self._painter.binding.placed:
             raise WorkbookError(
@@ -240,7 +240,7 @@ class Writer:
         self._note = ""
         result = WriteResult("written", notes, took * 1000.0, painted.cells, painted.blocks, missing)
         held = frozenset(self._painter.holding)
-        self._pipe.send(wire.Done(number, result, self._share(), held))
+        self._send(wire.Done(number, result, self._share(), held))
         if paused:
             self._tell(wire.PAUSED, f"{self.spec.path.name}: paused by you; RESUME on CONTROL writes again")
         else:
@@ -286,7 +286,7 @@ class Writer:
                 return
         if values != self._inputs:
             self._inputs = values
-            self._pipe.send(wire.Typed(ControlReading(values, time.time())))
+            self._send(wire.Typed(ControlReading(values, time.time())))
 
     def _oblige(self, request: wire.SetInputs | wire.Ask) -> None:
         assert self._painter is not None and self._opened is not None
@@ -299,11 +299,11 @@ class Writer:
             with self._call(FILE_S):
                 value = getattr(self.front, request.verb)(self._opened, *request.arguments)
         except FrontLost:
-            self._pipe.send(wire.Reply(request.number, "the spreadsheet program went away; ask again"))
+            self._send(wire.Reply(request.number, "the spreadsheet program went away; ask again"))
             raise
         except WorkbookError as error:
             sentence = str(error)
-        self._pipe.send(wire.Reply(request.number, sentence, value))
+        self._send(wire.Reply(request.number, sentence, value))
 
     def _keep_saved(self) -> None:
         """Save every now and then, so that a crash costs the user little."""
@@ -367,8 +367,11 @@ class Writer:
     def _tell(self, status: str, sentence: str) -> None:
         if self._told != (status, sentence):
             self._told = (status, sentence)
-            with suppress(OSError):  # the engine is gone: the inbox says so next
-                self._pipe.send(wire.Told(status, sentence))
+            self._send(wire.Told(status, sentence))
+
+    def _send(self, message: object) -> None:
+        with suppress(OSError):  # the engine is gone: the inbox says so next
+            self._pipe.send(message)
 
     @contextmanager
     def _call(self, seconds: float) -> Iterator[None]:
