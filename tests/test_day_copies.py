@@ -25,6 +25,9 @@ from optionscanner.workbook.agreed import read_again, stated
 from optionscanner.workbook.eod_pdf import print_report, report_only
 from optionscanner.workbook.file_host import FileHost
 from optionscanner.workbook.layout import SHEETS
+from optionscanner.workbook.live.host import LiveHost
+from optionscanner.workbook.office import bridge
+from optionscanner.workbook.template import build_template
 from optionscanner.workbook.values_copy import forget_old_copies, keep_copy
 from tests import builders
 from tests import workbook_tools as tools
@@ -279,3 +282,30 @@ def test_the_report_prints_on_exactly_two_pages(filled, tmp_path, full):
     pdf = tmp_path / "Report.pdf"
     print_report(source, pdf, program)
     assert len(re.findall(rb"/Type\s*/Page(?!s)", pdf.read_bytes())) == 2
+
+
+@pytest.mark.office
+@pytest.mark.slow
+@pytest.mark.skipif(bool(bridge.available()), reason="LibreOffice is not installed or has no bridge for this Python")
+def test_a_live_workbook_is_copied_while_it_stays_open(history, tmp_path):
+    """Everything of the newest picture is in the copy, formulas have values, the workbook's own file is not saved."""
+    book = tmp_path / "Book.xlsx"
+    book.write_bytes(build_template())
+    before = book.read_bytes()
+    host = LiveHost(
+        book, front="libreoffice", profile=tmp_path / "profile", headless=True, leave_open=False, save_every=0,
+    )  # fmt: skip
+    try:
+        host.write(frame())
+        assert host.settle(90) is not None
+        subject = replace(subject_of(book, history), host=host)
+        said = list(copied(subject, now=ist(16, 0)))
+        assert book.read_bytes() == before
+        assert host.status == "live"
+    finally:
+        host.close()
+    assert "formulas became their values" in said[0]
+    assert "had none yet" not in said[0]
+    # The writer says in each band by itself that it is live.
+    bands = frozenset(sheet.cells[0].name for sheet in SHEETS)
+    tools.assert_shows(tmp_path / "archive" / NAME, frame(), but=bands)

@@ -161,7 +161,7 @@ class _Work:
             more = [a for a in areas if plus((a.top, a.left), offset) not in have]
             if len(more) != len(areas) - len(there) or there[0].sheet != home:
                 self.left.append(
-                    f"{name} of {home} has other cells now, and yours were moved: to get a new one, rename the sheet "
+                    f"{name} of {home} has other cells now than in your workbook: to get it, rename the sheet "
                     f"and ask for {title} with --restore"
                 )
                 continue
