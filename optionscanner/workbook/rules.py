@@ -41,6 +41,7 @@ def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
         _signs(table, worksheet, add)
         _states(table, worksheet, add)
     _cards(sheet, worksheet, add)
+    _answers(sheet, worksheet, add)
     _grouping(sheet, worksheet, add)
 
 
@@ -269,6 +270,18 @@ def _states(table: Table, worksheet: Any, add: AddFormat) -> None:
         ("OK", {"font_color": looks.BULL}),
     ):
         _when(worksheet, _range(table, "health.state"), f'{cell}="{word}"', add(look))
+
+
+def _answers(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
+    """What was refused on CONTROL, in words and in the colour of trouble."""
+    answers = [c for cells in sheet.cells for c in cells.cells if c.source.startswith("control.answer:")]
+    places = [(t.column, t.row + 1, t.last_row) for t in sheet.tables if _has(t, "control.watched")]
+    if answers:
+        places.append((answers[0].column, answers[0].row, answers[-1].row))
+    for column, first, last in places:
+        cell = f"{column_letters(column)}{first}"
+        refused = add({"font_color": looks.BEAR, "bold": True})
+        _when(worksheet, f"{cell}:{column_letters(column)}{last}", f'LEFT({cell},7)="refused"', refused)
 
 
 def _grouping(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
