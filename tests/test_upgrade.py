@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import openpyxl
 import pytest
 from lxml import etree
 from openpyxl.chart import LineChart, Reference
+from openpyxl.utils import column_index_from_string
 from openpyxl.workbook.defined_name import DefinedName
 
 from optionscanner.errors import WorkbookBusy, WorkbookError
@@ -153,6 +155,30 @@ def test_print_areas_stay_with_their_sheets(ours, theirs):
     found = {sheet.title: (sheet.print_area, sheet.print_title_rows) for sheet in theirs}
     assert found.pop("My desk") == ("", None)
     assert found == expected
+
+
+# The order that the file format prescribes (ECMA-376 part 1, 18.3.1.99), of what our sheets and openpyxl's hold.
+PRESCRIBED = (
+    "sheetPr dimension sheetViews sheetFormatPr cols sheetData sheetProtection autoFilter mergeCells "
+    "conditionalFormatting dataValidations hyperlinks printOptions pageMargins pageSetup headerFooter rowBreaks "
+    "drawing legacyDrawing tableParts extLst"
+).split()
+
+
+def test_every_sheet_keeps_the_order_that_spreadsheets_insist_on(done, tmp_path):
+    """Excel calls a file damaged whose rows, cells or parts of a sheet stand in another order, or twice."""
+    for name, data in parts(done.data, tmp_path).items():
+        if name.startswith("xl/worksheets/sheet"):
+            root = etree.fromstring(data)
+            order = [PRESCRIBED.index(etree.QName(child).localname) for child in root]
+            assert order == sorted(order), name
+            rows = [int(row.get("r")) for row in root.iter("{*}row")]
+            assert rows == sorted(set(rows)), name
+            for row in root.iter("{*}row"):
+                columns = [column_index_from_string(re.match("[A-Z]+", c.get("r")).group()) for c in row]
+                assert columns == sorted(set(columns)), (name, row.get("r"))
+            spans = [(int(c.get("min")), int(c.get("max"))) for c in root.iter("{*}col")]
+            assert all(one[1] < other[0] for one, other in pairwise(spans)), name
 
 
 def look(cell) -> tuple[object, ...]:
@@ -360,7 +386,9 @@ def test_the_file_is_replaced_and_the_old_one_kept(plain, template, tmp_path):
     kept = tmp_path / f"Book.before-template-{TEMPLATE_VERSION}.xlsx"
     kept.write_text("somebody's")
     told = upgrade_file(path, lambda: template)
-    assert told.startswith(f"Book.xlsx: brought to template {TEMPLATE_VERSION} with the new sheet DRILLDOWN")
+    assert told.startswith(
+        f"Book.xlsx: brought to template {TEMPLATE_VERSION} with the new sheets {', '.join(NEW_TITLES)} and "
+    )
     second = tmp_path / f"Book.before-template-{TEMPLATE_VERSION}-2.xlsx"
     assert told.endswith(f"the file as it was is kept as {second.name}")
     assert second.read_bytes() == plain

@@ -71,11 +71,13 @@ def restore_file(path: Path, names: Collection[str], template: Callable[[], byte
 
 
 def _added(result: Upgraded, version: str) -> str:
-    added = [f"the new sheet {title}" for title in result.sheets]
-    if result.names:
-        blocks = [name for name in result.names if not name.endswith("_units")]
+    added = []
+    if result.sheets:
+        added.append(f"the new sheet{'s' * (len(result.sheets) > 1)} {_listed(result.sheets)}")
+    blocks = [name for name in result.names if not name.endswith("_units")]
+    if blocks:
         added.append(f"{_listed(blocks)} on sheets that were there")
-    told = f"brought to template {version}" + (f" with {', '.join(added)}" if added else "")
+    told = f"brought to template {version}" + (f" with {' and '.join(added)}" if added else "")
     return "; ".join([told, *result.left])
 
 
