@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from optionscanner.model.control import CONTROL_ACKNOWLEDGED
 from optionscanner.workbook.grid import Cells, Column, Line, Named, Sheet, Table
 from optionscanner.workbook.layout_control import CONTROL
 from optionscanner.workbook.layout_eod import EOD_REPORT
@@ -57,6 +58,10 @@ def blocks(sheet: Sheet) -> Iterator[tuple[str, BlockSpec]]:
 
 CONTROL_BLOCKS: frozenset[str] = frozenset(name for name, _ in blocks(CONTROL))
 """Written even while the user has paused the rest."""
+
+
+ANSWERS = frozenset({"control", "control_watched", CONTROL_ACKNOWLEDGED})
+"""Blocks that answer the user: they change only when the user did something, and are to be seen at once."""
 
 
 def fronts(cells: Cells) -> tuple[int, ...]:

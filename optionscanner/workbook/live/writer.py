@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 
 from optionscanner.errors import WorkbookBusy, WorkbookError
 from optionscanner.model.frame import Cell, ControlReading, WriteResult
+from optionscanner.workbook.layout import ANSWERS
 from optionscanner.workbook.live import wire
 from optionscanner.workbook.live.front import Front, FrontBusy, FrontLost, Opened
 from optionscanner.workbook.live.fronts import Translated, make_front
@@ -192,7 +193,8 @@ class Writer:
                 return
         self._poll()
         now = time.monotonic()
-        if self._due() and now >= self._may_write:
+        urgent = not self._patience.times and self._answer_waits()
+        if self._due() and (now >= self._may_write or urgent):
             self._paint()
         self._keep_saved()
         now = time.monotonic()
@@ -208,6 +210,12 @@ class Writer:
             return False
         fresh = number > self._written and not self._inbox.paused
         return fresh or number > self._written or self._shown != self._state() or time.monotonic() >= self._beat_at
+
+    def _answer_waits(self) -> bool:
+        """Whether CONTROL lacks an answer to its user: that is rare, and never waits for a share of the time."""
+        placed = self._painter.binding.placed if self._painter is not None else {}
+        _, blocks = self._inbox.newest()
+        return any(blocks[name] != placed[name].last for name in ANSWERS if name in placed and name in blocks)
 
     def _state(self) -> str:
         return "paused by you" if self._inbox.paused else "live"
