@@ -116,7 +116,7 @@ class Apps(base_classes.Apps):
 
     def keys(self) -> list[int]:
         """Process ids."""
-        return [app.pid for app in self._apps]
+        return [app.pid for app in self]
 
     def add(self, spec: Any = None, add_book: bool | None = None, xl: Any = None, visible: bool | None = None) -> App:
         """Start an office of its own; `spec` is the folder of its profile, by default a new one."""
@@ -129,16 +129,17 @@ class Apps(base_classes.Apps):
 
     @staticmethod
     def cleanup() -> None:
-        """Nothing of ours lies about; offices of others are left alone."""
+        """Nothing of ours lies about; others' offices are left alone."""
 
     def __iter__(self) -> Iterator[App]:
-        return iter(list(self._apps))
+        """Those that live; one that was killed answers no question."""
+        return iter([app for app in self._apps if app.office.alive()])
 
     def __len__(self) -> int:
-        return len(self._apps)
+        return sum(1 for _ in self)
 
     def __getitem__(self, pid: int) -> App:
-        for app in self._apps:
+        for app in self:
             if app.pid == pid:
                 return app
         raise KeyError(pid)
@@ -280,12 +281,12 @@ class Books(base_classes.Books):
         return Api(self.app.office.desktop.Components)
 
     def __iter__(self) -> Iterator[Book]:
-        for model in self.app.office.components():
-            if hasattr(model, "supportsService") and model.supportsService(_SPREADSHEET):
+        for model in self.app.office.documents():
+            if model.supportsService(_SPREADSHEET):
                 yield Book(self.app, model)
 
     def __len__(self) -> int:
-        return len(list(self))
+        return sum(1 for _ in self)
 
     @property
     def active(self) -> Book:

@@ -97,15 +97,15 @@ def store(bridge: Bridge, model: Any) -> None:
         model.storeSelf(bridge.properties(InteractionHandler=handler(bridge)))
     except refused as error:
         raise WorkbookBusy(
-            f"{model.getLocation()} could not be saved ({_words(error)}): "
-            "another program changed it, or the disk or folder does not take it"
+            f"{model.getTitle()} could not be saved ({_words(error)}): "
+            "another program changed the file, or the disk or folder does not take it"
         ) from error
 
 
 def store_to(bridge: Bridge, model: Any, path: Path, *, stay: bool = True) -> None:
     """Write a document to another file, in the format of its extension; with `stay` it keeps its own name."""
     refused = bridge.error("com.sun.star.io.IOException")
-    arguments = bridge.properties(FilterName=filter_of(path), InteractionHandler=handler(bridge))
+    arguments = bridge.properties(FilterName=filter_of(path), Overwrite=True, InteractionHandler=handler(bridge))
     try:
         (model.storeToURL if stay else model.storeAsURL)(path.resolve().as_uri(), arguments)
     except refused as error:

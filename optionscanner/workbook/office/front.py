@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import xlwings
 
 from optionscanner.errors import WorkbookBusy, WorkbookError
 from optionscanner.workbook.live.front import FrontBusy, FrontLost, Opened
+from optionscanner.workbook.macros_repair import repair_macros
 from optionscanner.workbook.office import engine, files, locks, macros, process
 from optionscanner.workbook.office.bridge import Bridge
+from optionscanner.workbook.office.document import Quiet
 from optionscanner.workbook.office.process import Office
 from optionscanner.workbook.office.watch import Watch
 
@@ -41,7 +43,8 @@ class LibreOfficeFront:
         """`profile` is the folder of the profile; `headless` None means: windows where there is a display."""
         self._profile = profile
         self._headless = headless
-        self._office: Office | None = None
+        self.office: Office | None = None
+        """The office that is open, None where there is none."""
         self._app: engine.App | None = None
         self._watches: dict[Path, Watch] = {}
 
@@ -66,26 +69,27 @@ class LibreOfficeFront:
                     f"{path} can only be opened for reading: make the file and its folder writable, "
                     "then close it in LibreOffice"
                 )
-            _release_locks(office.bridge, model)
-        self._watches[path] = Watch(office.bridge, office.desktop, model)
-        book = xlwings.Book(impl=engine.Book(app, model))
-        return Opened(book, None if office.running is None else office.running.pid, note)
+            book = engine.Book(app, model)
+            book.document.recover()
+            self._watches[path] = Watch(office.bridge, office.desktop, model, path)
+        return Opened(xlwings.Book(impl=book), None if office.running is None else office.running.pid, note)
 
     def is_open(self, opened: Opened) -> bool:
         """Whether the workbook is still open under its path; raises FrontLost where the program died."""
         watch, path = self._watch(opened)
         if watch is None or watch.closed:
             return False
-        if self._office is None or not self._office.alive():
-            raise FrontLost("LibreOffice ended without closing the workbook")
         book: engine.Book = opened.book.impl
-        return not book.document.disposed() and book.path() == path
+        # A process that was killed may take a moment to be gone; a workbook that was closed has said so before.
+        if self.office is None or not self.office.alive() or book.document.disposed():
+            raise FrontLost("LibreOffice ended without closing the workbook")
+        return book.path() == path
 
     def reopened(self, opened: Opened) -> Opened | None:
         """The workbook that the user closed, where they have opened it in our office since; opens nothing itself."""
         _, path = self._watch(opened)
         app = self._app
-        if app is None or self._office is None or not self._office.alive():
+        if app is None or self.office is None or not self.office.alive():
             return None
         with self._lost_where_gone():
             return self.open(path) if any(book.path() == path for book in app.books) else None
@@ -94,33 +98,30 @@ class LibreOfficeFront:
         """Always "": LibreOffice takes values while the user types, copies or answers a dialog, and loses nothing."""
         return ""
 
+    @property
+    def errors(self) -> type[Exception]:
+        """The base class of LibreOffice's errors; nothing of that kind can be raised while none is open."""
+        return FrontLost if self.office is None else self.office.bridge.failed
+
     def failure(self, error: Exception) -> FrontLost | FrontBusy | None:
         """A call into an office or workbook that is gone; everything else is no business of the program."""
-        if self._office is None:
+        if self.office is None:
             return None
-        bridge = self._office.bridge
+        bridge = self.office.bridge
         if not isinstance(error, (bridge.failed, AttributeError, KeyError)):
             return None
-        if not self._office.alive() or isinstance(error, bridge.error("com.sun.star.lang.DisposedException")):
+        if not self.office.alive() or isinstance(error, bridge.error("com.sun.star.lang.DisposedException")):
             return FrontLost("LibreOffice or the workbook was closed or ended during a call")
         if any(watch.gone() for watch in self._watches.values()):
             return FrontLost("the workbook was closed in LibreOffice during a call")
         return None
 
-    @contextmanager
-    def quiet(self, opened: Opened) -> Iterator[None]:
-        """One repaint at the end, and no entries in the user's undo list; always taken back, even after an error."""
-        model = opened.book.impl.document.model
-        undo = model.getUndoManager()
-        model.lockControllers()
-        try:
-            undo.lock()
-            try:
-                yield
-            finally:
-                undo.unlock()
-        finally:
-            model.unlockControllers()
+    def quiet(self, opened: Opened) -> AbstractContextManager[None]:
+        """Around one frame: one repaint, and nothing in the user's undo list; always taken back, even after an error.
+
+        Errors of an office or a workbook that is gone come out as FrontLost.
+        """
+        return _Frame(self, Quiet(opened.book.impl.document))
 
     def order_held(self, opened: Opened, sheet: str, address: str) -> bool:
         """Whether a filter hides rows of the block; rows that the user hid by hand do not count."""
@@ -136,6 +137,12 @@ class LibreOfficeFront:
     def save(self, opened: Opened) -> None:
         """Save the workbook in its place and format; see `Front.save`."""
         document = opened.book.impl.document
+        watch, path = self._watch(opened)
+        if watch is not None and watch.replaced():
+            raise WorkbookBusy(
+                f"{path} was changed or removed by another program while LibreOffice shows it, so it is not saved: "
+                "save the open workbook under another name"
+            )
         with self._lost_where_gone():
             files.store(document.bridge, document.model)
 
@@ -151,7 +158,7 @@ class LibreOfficeFront:
         with tempfile.TemporaryDirectory(prefix="optionscanner-pdf-") as folder, self._lost_where_gone():
             copy = Path(os.path.realpath(folder)) / "print.xlsx"
             self.save_copy(opened, copy)
-            model = files.load(office, copy, hidden=True, read_only=True, macros=False)
+            model = files.load(office, copy, hidden=True, macros=False)
             if model is None:
                 raise WorkbookBusy(f"the copy of the workbook for {to} could not be opened")
             try:
@@ -168,46 +175,49 @@ class LibreOfficeFront:
     def close(self, opened: Opened, *, leave_open: bool) -> None:
         """Let go; without `leave_open` save and close the workbook, and end our office where nothing else is open."""
         watch, path = self._watch(opened)
-        if watch is not None:
-            watch.stop()
-            self._watches.pop(path, None)
         office, app = self._require(), self._app
         assert app is not None
-        if leave_open:
-            engine.release(app)
-            self._office = self._app = None
-            return
         document = opened.book.impl.document
-        if office.alive() and not document.disposed():
+        if not leave_open and office.alive() and not document.disposed():
             self.save(opened)
             self._close(office.bridge, document.model, path)
-        if not office.alive() or not any(True for _ in office.components()):
+            repair_macros(path)
+        if watch is not None:
+            watch.stop()
+            del self._watches[path]
+        if leave_open:
+            engine.release(app)
+            self.office = self._app = None
+        elif not office.alive() or not any(True for _ in office.documents()):
             engine.release(app)
             office.quit()
-            self._office = self._app = None
+            self.office = self._app = None
 
     def _have_office(self, path: Path) -> tuple[Office, engine.App]:
-        if self._office is not None and not self._office.alive():
+        if self.office is not None and not (self.office.alive() and self.office.answers()):
             if self._app is not None:
                 engine.release(self._app)
-            self._office = self._app = None
+            self.office = self._app = None
             self._watches.clear()
-        if self._office is None or self._app is None:
+        if self.office is None or self._app is None:
             running = process.profiles.recall(self._profile)
             if running is None or not running.alive():
                 # Before a window opens: it would show a question about the lock, and wait.
                 locks.clear_own(path, self._profile)
-            self._office = Office.have(self._profile, path.parent, headless=self._headless)
-            self._app = engine.adopt(self._office)
-        return self._office, self._app
+            self.office = Office.have(self._profile, path.parent, headless=self._headless)
+            self._app = engine.adopt(self.office)
+        return self.office, self._app
 
     def _load(self, office: Office, path: Path) -> Any:
-        locks.refuse_foreign(path)
+        # It is not open in our office, so a lock of our own is a dead one's.
+        locks.clear_own(path, self._profile)
         if not os.access(path, os.W_OK):
             raise WorkbookBusy(f"{path} is write-protected: make the file writable, or choose another workbook")
+        # What LibreOffice saved the last time, it would not find again.
+        repair_macros(path)
         model = files.load(office, path)
         if model is None:
-            locks.refuse_foreign(path)
+            locks.clear_own(path, self._profile)
             raise WorkbookBusy(f"{path} could not be opened: LibreOffice would have asked a question about it")
         return model
 
@@ -232,9 +242,9 @@ class LibreOfficeFront:
                 time.sleep(_TRY_EVERY_S)
 
     def _require(self) -> Office:
-        if self._office is None:
+        if self.office is None:
             raise FrontLost("LibreOffice is not open")
-        return self._office
+        return self.office
 
     def _watch(self, opened: Opened) -> tuple[Watch | None, Path]:
         model = opened.book.impl.document.model
@@ -243,30 +253,44 @@ class LibreOfficeFront:
                 return watch, path
         return None, Path()
 
-    @contextmanager
-    def _lost_where_gone(self) -> Iterator[None]:
-        """Errors of an office or a workbook that is gone come out as FrontLost."""
-        office = self._office
-        failed = Exception if office is None else office.bridge.failed
-        try:
-            yield
-        except WorkbookError:
-            raise
-        except failed as error:
-            lost = self.failure(error)
-            if lost is None:
+    def _lost_where_gone(self) -> _Frame:
+        return _Frame(self)
+
+
+class _Frame:
+    """Around calls: errors of an office or a workbook that is gone come out as FrontLost.
+
+    A class, not a generator: those set the traceback of errors, which LibreOffice's errors do not take.
+    """
+
+    def __init__(self, front: LibreOfficeFront, inner: Quiet | None = None) -> None:
+        self._front = front
+        self._inner = inner
+
+    def __enter__(self) -> None:
+        if self._inner is not None:
+            try:
+                self._inner.__enter__()
+            except (self._front.errors, AttributeError) as error:
+                self._say(error)
                 raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._inner is not None:
+                self._inner.__exit__(kind, error, trace)
+        except (self._front.errors, AttributeError) as later:
+            self._say(later)
+            raise
+        if isinstance(error, Exception) and not isinstance(error, WorkbookError):
+            self._say(error)
+
+    def _say(self, error: Exception) -> None:
+        lost = self._front.failure(error)
+        if lost is not None:
             raise lost from error
-
-
-def _release_locks(bridge: Bridge, model: Any) -> None:
-    """Undo what a writer that died within a frame leaves: a window that repaints no more, a shut undo list."""
-    while model.hasControllersLocked():
-        model.unlockControllers()
-    undo = model.getUndoManager()
-    with suppress(bridge.error("com.sun.star.util.NotLockedException")):
-        while undo.isLocked():
-            undo.unlock()
 
 
 def _keep_sheets(model: Any, sheets: tuple[str, ...]) -> None:

@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -15,6 +18,9 @@ from optionscanner.workbook.office import profile as profiles
 
 _EXCEL_NAME = 54
 """Bytes of the user's name in Excel's lock file."""
+_LITTER = re.compile(r"lu[0-9a-z]+\.tmp")
+_LITTER_AGE_S = 60.0
+"""Seconds after which a file of a save belongs to no save that still runs; one takes less than a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ def read(workbook: Path) -> Lock | None:
 
 
 def clear_own(workbook: Path, profile: Path) -> None:
-    """Take away what an office of ours that died left beside the workbook; only called while none of ours runs.
+    """Take away what an office of ours that died left beside the workbook; only called where none has it open.
 
     Raises WorkbookBusy, naming who holds it, where someone else has the workbook open.
     """
@@ -56,17 +62,16 @@ def clear_own(workbook: Path, profile: Path) -> None:
             raise WorkbookBusy(held_by(workbook, lock))
         lock.path.unlink(missing_ok=True)
     refuse_excel(workbook)
-    for litter in workbook.parent.glob("lu*.tmp"):
-        if litter.is_file() and litter.stat().st_size == 0:
-            litter.unlink(missing_ok=True)
+    _sweep(workbook.parent)
 
 
-def refuse_foreign(workbook: Path) -> None:
-    """Raise WorkbookBusy where anyone has the workbook open; for an office of ours that runs and has it not open."""
-    lock = read(workbook)
-    if lock is not None:
-        raise WorkbookBusy(held_by(workbook, lock))
-    refuse_excel(workbook)
+def _sweep(folder: Path) -> None:
+    """Take away what saves that were cut off left behind; another LibreOffice may be saving there right now."""
+    before = time.time() - _LITTER_AGE_S
+    for litter in folder.glob("lu*.tmp"):
+        with suppress(OSError):
+            if _LITTER.fullmatch(litter.name) and litter.is_file() and litter.stat().st_mtime < before:
+                litter.unlink()
 
 
 def refuse_excel(workbook: Path) -> None:

@@ -50,8 +50,6 @@ class Office:
     """`com.sun.star.frame.Desktop`."""
     found: bool
     """Whether it ran already."""
-    child: subprocess.Popen[bytes] | None = None
-    """Kept so that its end is collected; None where an earlier process started it."""
 
     @classmethod
     def have(
@@ -64,21 +62,32 @@ class Office:
         """
         bridge = load()
         running = profiles.recall(profile)
-        if running is not None and running.alive():
+        until = time.monotonic() + ANSWER_DEADLINE_S
+        # One that was killed a moment ago may still be there, and answers no more.
+        while running is not None and running.alive():
             context = _ask(bridge, running.pipe, ANSWER_DEADLINE_S)
             if context is not None:
-                return cls(bridge, profile, running, context, _desktop(context), found=True)
-            if running.alive():
+                office = cls(bridge, profile, running, context, _desktop(context), found=True)
+                office.trust(trusted)
+                return office
+            if time.monotonic() > until:
                 raise WorkbookBusy(
                     f"LibreOffice (process {running.pid}) that was left open does not answer: "
                     "close its windows and questions, or end it"
                 )
+            time.sleep(_TRY_EVERY_S)
         return _start(bridge, profile, trusted, headless=headless, deadline=deadline)
+
+    def answers(self) -> bool:
+        """Whether calls still reach it."""
+        try:
+            self.desktop.getCurrentFrame()
+        except (self.bridge.failed, AttributeError):
+            return False
+        return True
 
     def alive(self) -> bool:
         """Whether the process still runs; one that was started by someone else is taken to."""
-        if self.child is not None:
-            self.child.poll()
         return self.running is None or self.running.alive()
 
     def components(self) -> Iterator[Any]:
@@ -86,6 +95,22 @@ class Office:
         enumeration = self.desktop.Components.createEnumeration()
         while enumeration.hasMoreElements():
             yield enumeration.nextElement()
+
+    def trust(self, folder: Path) -> None:
+        """Macros of workbooks in this folder may run; for an office that was started for another one."""
+        provider = self.service("com.sun.star.configuration.ConfigurationProvider")
+        node = self.bridge.properties(nodepath=profiles.SECURITY)
+        settings = provider.createInstanceWithArguments("com.sun.star.configuration.ConfigurationUpdateAccess", node)
+        known = tuple(settings.getByName("SecureURL"))
+        if profiles.url(folder) not in known:
+            uno = self.bridge.uno
+            # The bridge cannot see that a tuple of text is meant.
+            uno.invoke(settings, "replaceByName", ("SecureURL", uno.Any("[]string", (*known, profiles.url(folder)))))
+            settings.commitChanges()
+
+    def documents(self) -> Iterator[Any]:
+        """Every open document; the start centre and help are none."""
+        return (component for component in self.components() if hasattr(component, "getURL"))
 
     def service(self, name: str) -> Any:
         """A service of the office."""
@@ -111,8 +136,6 @@ class Office:
         while self.alive() and time.monotonic() < until:
             time.sleep(_TRY_EVERY_S)
         kill(self.running)
-        if self.child is not None:
-            self.child.wait()
         profiles.forget(self.profile)
 
 
@@ -158,10 +181,12 @@ def _start(bridge: Bridge, profile: Path, trusted: Path, *, headless: bool | Non
         time.sleep(_TRY_EVERY_S)
     # One that ended with 0 has handed its arguments to an office that runs on this profile already.
     ours = child.poll() is None
+    # From now on it is known by its id; else Python warns of a child that lives on.
+    child.returncode = 0
     running = Running(child.pid, psutil.Process(child.pid).create_time(), pipe) if ours else None
     if running is not None:
         profiles.remember(profile, running)
-    return Office(bridge, profile, running, context, _desktop(context), found=not ours, child=child if ours else None)
+    return Office(bridge, profile, running, context, _desktop(context), found=not ours)
 
 
 def _launch(profile: Path, pipe: str, *, headless: bool | None) -> subprocess.Popen[bytes]:

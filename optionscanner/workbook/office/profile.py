@@ -63,9 +63,15 @@ class Running:
         """Whether that very process still lives."""
         try:
             process = psutil.Process(self.pid)
-            return bool(process.create_time() == self.created and process.status() != psutil.STATUS_ZOMBIE)
+            if process.create_time() != self.created:
+                return False
+            if process.status() == psutil.STATUS_ZOMBIE:
+                # Where it is a child of ours, its end is collected by this.
+                process.wait(0)
+                return False
         except psutil.Error:
             return False
+        return True
 
 
 def url(folder: Path) -> str:

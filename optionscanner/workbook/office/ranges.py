@@ -8,6 +8,7 @@ from typing import Any
 
 from xlwings import base_classes, utils
 
+from optionscanner.errors import WorkbookError
 from optionscanner.workbook.office.document import Api, Document
 from optionscanner.workbook.office.looks import Looks
 from optionscanner.workbook.office.values import CellError, Shown, rows
@@ -113,7 +114,15 @@ class Range(Looks, base_classes.Range):
                 f"{self.address} takes {nrows} rows of {ncols} values, got {len(cleaned)} rows of {widths}: "
                 "give the block the shape of its range"
             )
-        self.uno.setDataArray(cleaned)
+        try:
+            self.uno.setDataArray(cleaned)
+        except self._document.bridge.failed as error:
+            if self._document.disposed():
+                raise
+            raise WorkbookError(
+                f"{self.sheet.name}!{self.address} takes no values: the sheet is protected, or an array formula "
+                "stands there; unprotect the sheet or move the formula"
+            ) from error
         self._show(block, cleaned)
 
     def _read(self, row: int, values: tuple[Any, ...]) -> tuple[Any, ...]:
