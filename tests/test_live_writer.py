@@ -509,6 +509,18 @@ def test_the_share_of_time_is_kept(book, tmp_path, monkeypatch):
     engine.end()
 
 
+def test_an_answer_on_control_waits_for_no_share_of_time(book, tmp_path):
+    """At this share the next ordinary picture may be written in minutes."""
+    engine = Engine(book, tmp_path / "Book.xlsx", share=0.00001)
+    engine.show(alerts("one"))
+    engine.done()
+    engine.show({**alerts("two"), "CONTROL_ACKNOWLEDGED": ((7.0,),)})
+    engine.done()
+    sheet, (left, top, _, _) = book.area("CONTROL_ACKNOWLEDGED")
+    assert sheet.cells[top, left] == 7.0
+    engine.end()
+
+
 def test_a_locked_workbook_is_told_and_tried_again(book, tmp_path, monkeypatch):
     monkeypatch.setattr("optionscanner.workbook.live.writer.LOCKED_EVERY_S", 0.05)
     tries = []
