@@ -14,8 +14,9 @@ from threading import Thread
 
 import psutil
 
+from optionscanner.workbook.layout import SHEETS
 from tests import program
-from tests.office_eye import Eye
+from tests.office_eye import Hand
 from tests.screen import Screen, descendants, offices_below, pipe_of, require_office
 
 FEW = ("NIFTY", "BANKNIFTY", "RELIANCE", "TCS", "INFY")
@@ -81,7 +82,7 @@ class Session:
     process: subprocess.Popen[str]
     out: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    eye: Eye | None = None
+    eye: Hand | None = None
     offices: dict[int, psutil.Process] = field(default_factory=dict)
     """Every LibreOffice that was seen below the program."""
 
@@ -99,17 +100,17 @@ class Session:
                     return one
             return None
 
-        office = wait_for(found, "a LibreOffice below the program", self.describe)
+        office = self.wait_for(found, "a LibreOffice below the program")
         assert office is not None
         return office
 
-    def look(self, *, other_than: int = 0) -> Eye:
+    def look(self, *, other_than: int = 0) -> Hand:
         """An eye of our own on the LibreOffice that shows the workbook, once it is open and written to."""
         if self.eye is not None:
             self.eye.close()
-        eye = self.eye = Eye(pipe_of(self.office(other_than=other_than)))
-        wait_for(lambda: self.book in eye.documents(), "the workbook to be open", self.describe)
-        wait_for(lambda: self.shown() > 0, "a first picture", self.describe)
+        eye = self.eye = Hand(pipe_of(self.office(other_than=other_than)))
+        self.wait_for(lambda: self.book in eye.documents(), "the workbook to be open")
+        self.wait_for(lambda: self.shown() > 0, "a first picture")
         return eye
 
     def shown(self) -> int:
@@ -118,24 +119,41 @@ class Session:
         value = self.eye.values(self.book, "CYCLE")[0][0]
         return int(value) if isinstance(value, float) else 0
 
-    def front_states(self) -> set[str]:
-        """What the bands say of the front, a word for each sheet."""
+    def front_states(self) -> dict[str, str]:
+        """sheet -> what its band says of the front."""
         assert self.eye is not None
-        return {str(rows[4][0]) for name, rows in self.eye.blocks(self.book).items() if name.endswith("_band")}
+        found = self.eye.blocks(self.book)
+        return {
+            sheet.name: str(found[block.name][i][0])
+            for sheet in SHEETS
+            for block in sheet.cells
+            for i, cell in enumerate(block.cells)
+            if cell.source == "band.front" and block.name in found
+        }
 
     def wait_cycles(self, count: int) -> None:
         """Let the engine make so many cycles."""
         first = self.place.newest()
-        wait_for(lambda: self.place.newest() >= first + count, f"{count} cycles", self.describe)
+        self.wait_for(lambda: self.place.newest() >= first + count, f"{count} cycles")
 
     def wait_current(self) -> None:
         """Wait until the sheet shows a cycle that was not there yet when this was called."""
         goal = self.place.newest()
-        wait_for(lambda: self.shown() >= goal, f"cycle {goal} in the sheet", self.describe)
+        self.wait_for(lambda: self.shown() >= goal, f"cycle {goal} in the sheet")
 
     def wait_said(self, words: str, *, times: int = 1) -> None:
         """Wait until a line of the program's errors holds these words."""
-        wait_for(lambda: self.said(words) >= times, f"the line {words!r}", self.describe)
+        self.wait_for(lambda: self.said(words) >= times, f"the line {words!r}")
+
+    def wait_for(self, done: Callable[[], object], what: str) -> object:
+        """Wait for something while the program runs."""
+
+        def look() -> object:
+            value = done()
+            assert value or self.process.poll() is None, f"no {what}: {self.describe()}"
+            return value
+
+        return wait_for(look, what, self.describe)
 
     def said(self, words: str) -> int:
         """How many lines of the program's errors hold these words."""
@@ -155,10 +173,20 @@ class Session:
         """Wait until the program ends by itself; the exit code."""
         return self.process.wait(timeout)
 
+    def cycles(self) -> list[float]:
+        """Instants of all stored cycles in order [s since 1970 UTC]."""
+        return [
+            float(str(at)) / 1000.0 for (at,) in program.rows(self.place.history, "SELECT at FROM cycle ORDER BY at")
+        ]
+
     def describe(self) -> str:
         """Everything that helps to see why something did not happen."""
         cycle = self.place.newest()
         return f"cycle {cycle}, {self.dead() or 'running'}; errors: {self.errors[-6:]}; log: {self.place.log[-600:]}"
+
+    def wait_for_end_of_offices(self) -> None:
+        """Wait until every LibreOffice that was seen below the program, which has ended, has ended too."""
+        wait_for(lambda: not self.left(), "the end of the office", self.describe)
 
     def left(self) -> list[int]:
         """LibreOffices that were seen below the program and still run."""
@@ -166,7 +194,7 @@ class Session:
 
 
 def wait_for(done: Callable[[], object], what: str, why: Callable[[], str], within: float = WAIT_S) -> object:
-    """What `done` gives once it gives something true; AssertionError where that never happens."""
+    """What `done` gives once it gives something true; AssertionError, which says `why`, where that never happens."""
     until = time.monotonic() + within
     while True:
         value = done()

@@ -1,4 +1,4 @@
-"""Looks into an open LibreOffice through a connection of its own, and changes nothing.
+"""Looks into an open LibreOffice through a connection of its own; `Hand` changes what a user changes by menus.
 
 `Eye` asks a helper process (`python -m tests.office_eye PIPE`), so that an office that hangs costs a time-out and
 nothing else, and so that the bridge is never loaded into the process of the tests. What it reads is had by UNO and the
@@ -90,6 +90,10 @@ class Eye:
         """Write cells by defined name, as a macro does: numbers, texts, or None for an empty cell."""
         self.ask("put", book, cells)
 
+    def press(self, book: str, macro: str) -> None:
+        """Run what a button runs, e.g. ``Engine.Recalculate``."""
+        self.ask("press", book, macro)
+
     def others(self, book: str) -> dict[str, dict[str, str]]:
         """sheet -> cell -> formula, of every filled cell that no block of ours covers."""
         return self.ask("others", book)
@@ -123,6 +127,38 @@ class Eye:
         except ValueError:
             pass  # closed meanwhile
         self._answers.put("")
+
+
+class Hand(Eye):
+    """Does in the open workbook what its user can do."""
+
+    def protect(self, book: str, sheet: str, *, on: bool) -> None:
+        """Protect a sheet without a password, or take the protection off."""
+        self.ask("protect", book, sheet, on)
+
+    def remove_sheet(self, book: str, sheet: str) -> None:
+        """Delete a sheet."""
+        self.ask("remove_sheet", book, sheet)
+
+    def rename_sheet(self, book: str, sheet: str, name: str) -> None:
+        """Give a sheet another name."""
+        self.ask("rename_sheet", book, sheet, name)
+
+    def write(self, book: str, place: str, formula: str) -> None:
+        """Put a formula, a number or a text into one cell."""
+        self.ask("write", book, place, formula)
+
+    def save(self, book: str) -> None:
+        """Save in place."""
+        self.ask("save", book)
+
+    def close_book(self, book: str) -> None:
+        """Close the workbook without saving it; the program stays."""
+        self.ask("close_book", book)
+
+    def open_book(self, book: str) -> None:
+        """Open a workbook in this program."""
+        self.ask("open_book", book, within=60.0)
 
 
 # --- the helper
@@ -185,6 +221,11 @@ class Helper:
                 cell.clearContents(_VALUE + _TIME + _TEXT + _FORMULA)
             else:
                 cell.setValue(value)
+
+    def press(self, book: str, macro: str) -> None:
+        provider = self._document(book).getScriptProvider()
+        address = f"vnd.sun.star.script:VBAProject.{macro}?language=Basic&location=document"
+        provider.getScript(address).invoke((), (), ())
 
     def others(self, book: str) -> dict[str, dict[str, str]]:
         document = self._document(book)
@@ -254,6 +295,33 @@ class Helper:
                 "shown rows": sheet.queryVisibleCells().RangeAddressesAsString,
             }
         return {"order": [sheet.Name for sheet in _sheets(document)], "sheets": found}
+
+    def protect(self, book: str, sheet: str, on: bool) -> None:
+        found = self._document(book).Sheets.getByName(sheet)
+        if on:
+            found.protect("")
+        else:
+            found.unprotect("")
+
+    def remove_sheet(self, book: str, sheet: str) -> None:
+        self._document(book).Sheets.removeByName(sheet)
+
+    def rename_sheet(self, book: str, sheet: str, name: str) -> None:
+        self._document(book).Sheets.getByName(sheet).Name = name
+
+    def write(self, book: str, place: str, formula: str) -> None:
+        self._range(book, place).setFormulaArray(((formula,),))
+
+    def save(self, book: str) -> None:
+        self._document(book).store()
+
+    def close_book(self, book: str) -> None:
+        document = self._document(book)
+        document.setModified(False)
+        document.close(True)
+
+    def open_book(self, book: str) -> None:
+        self.desktop.loadComponentFromURL(Path(book).as_uri(), "_blank", 0, ())
 
     def _open(self) -> Iterator[Any]:
         components = self.desktop.Components.createEnumeration()

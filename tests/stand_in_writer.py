@@ -1,8 +1,8 @@
-"""Writes pictures into an open workbook like the real writer, or worse.
+"""Writes pictures into an open workbook like the real writer, or worse, to show that the robot user sees it.
 
-Run it as `python -m tests.stand_in_writer PIPE BOOK KIND`. It shows that the robot user sees what it is there to see. KIND: ``calm``, or what it does beside writing: ``activates``
-a sheet, ``selects`` a cell, ``calculates`` (which ends the user's typing), ``overwrites`` a cell of the user's,
-``undoable`` (its writes are in the user's undo list), ``stalls`` (it stops writing). It prints each cycle.
+Run it as `python -m tests.stand_in_writer PIPE BOOK KIND`; it prints each cycle. KIND is ``calm``, or what it does
+beside writing: ``activates`` a sheet, ``selects`` a cell, ``calculates`` (which ends the user's typing), ``overwrites``
+a cell of the user's, ``undoable`` (its writes are in the user's undo list), ``stalls`` (it stops writing).
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ def write(pipe: str, book: str, kind: str) -> None:
     for cycle in itertools.count(1):
         sys.stdout.write(f"{cycle}\n")
         sys.stdout.flush()
+        # In this order: a repaint of the sheet in sight opens the undo list again.
+        document.lockControllers()
         if kind != "undoable":
             undo.lock()
-        document.lockControllers()
         if kind != "stalls" or cycle < 4:
             _fill(helper, book, cycle)
-        document.unlockControllers()
         if kind != "undoable":
             undo.unlock()
+        document.unlockControllers()
         if cycle % 5 == 0:
             _disturb(document, kind, cycle)
         time.sleep(EVERY_S)
