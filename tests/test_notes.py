@@ -9,14 +9,14 @@ import pytest
 from lxml import etree
 
 from optionscanner.workbook.file_host import FileHost
-from optionscanner.workbook.grid import Text
-from optionscanner.workbook.layout import SAMPLES, SHEETS
+from optionscanner.workbook.grid import Cells, Line, Table, Text
+from optionscanner.workbook.layout import SAMPLES, SHEETS, blocks
 from optionscanner.workbook.layout_examples import EXAMPLES
 from optionscanner.workbook.layout_index import INDICES
 from optionscanner.workbook.layout_system import NAMES
 from optionscanner.workbook.meanings import meaning_of
 from optionscanner.workbook.template import build_template
-from optionscanner.workbook.template_extras import notes
+from optionscanner.workbook.template_extras import hints, notes
 from tests.workbook_tools import convert, made_up_frame, parts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*extension is not supported:UserWarning")
@@ -46,9 +46,13 @@ def note_of(book, sheet, row, column):
     return comment.text if comment is not None else ""
 
 
-def notes_within(book, sheet, row, columns):
-    """Notes in these cells of a row; words run over the cells on their right."""
-    return [note for column in columns if (note := note_of(book, sheet, row, column))]
+def hints_of(book, sheet):
+    """(row, column) -> (title, words) shown while the cell is selected."""
+    found = {}
+    for rule in book[sheet].data_validations.dataValidation:
+        for area in rule.sqref.ranges:
+            found[area.min_row, area.min_col] = (rule.promptTitle, rule.prompt)
+    return found
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
@@ -63,16 +67,15 @@ def test_every_column_has_a_note_of_one_to_three_lines(book, sheet):
 
 
 @pytest.mark.parametrize("index", INDICES)
-def test_every_label_of_the_cards_has_a_note(book, index):
+def test_every_label_of_the_cards_has_a_hint(book, index):
     sheet = BY_NAME[index]
     cards = {text.column for text in sheet.texts if text.style == "card"}
     labels = [text for text in sheet.texts if text.style == "label" and text.column in cards]
     assert len(labels) > 40
-    heads = sorted(text.column for text in sheet.texts if text.style == "card-head")
     for label in labels:
-        first_value = next(column for column in heads if column > label.column)
-        found = notes_within(book, index, label.row, range(label.column, first_value))
-        assert [len(note.splitlines()) in (1, 2, 3) for note in found] == [True], label.text
+        title, words = hints_of(book, index)[label.row, label.column]
+        assert title == label.text
+        assert len(words.splitlines()) in (1, 2, 3), label.text
 
 
 def test_every_name_has_a_note_with_unit_clock_and_source(book):
@@ -83,15 +86,46 @@ def test_every_name_has_a_note_with_unit_clock_and_source(book):
         assert "As of: " in note
 
 
-def test_every_item_of_the_band_is_explained_on_every_sheet(book):
+def test_every_item_of_the_band_has_a_hint_on_every_sheet(book):
     for sheet in SHEETS:
-        ticks = [c for c in sheet.cells[0].cells if c.style == "tick"]
+        found = hints_of(book, sheet.name)
         for cell in sheet.cells[0].cells:
-            if cell not in ticks[1:]:
-                end = min((c.column for c in sheet.cells[0].cells if c.row == cell.row and c.column > cell.column),
-                          default=len(sheet.widths) + 1)  # fmt: skip
-                found = notes_within(book, sheet.name, cell.row, range(cell.column, end))
-                assert len(found) == 1, (sheet.name, cell.source)
+            assert all(found[cell.row, cell.column]), (sheet.name, cell.source)
+
+
+def test_no_hint_is_longer_than_a_spreadsheet_takes():
+    for sheet in SHEETS:
+        for row, column, title, words in hints(sheet):
+            assert 0 < len(title) <= 32, (sheet.name, row, column)
+            assert 0 < len(words) <= 255, (sheet.name, title)
+
+
+def test_no_hint_is_shown_when_a_sheet_opens(book):
+    for sheet in SHEETS:
+        selected = book[sheet.name].sheet_view.selection[-1].activeCell
+        row, column = openpyxl.utils.cell.coordinate_to_tuple(selected)
+        assert (row, column) == (sheet.freeze[0] + 1, 1)
+        assert (row, column) not in hints_of(book, sheet.name)
+
+
+def test_no_note_stands_where_values_are_written():
+    """LibreOffice drops the notes of a range that is given values; single cells are written with what lies between."""
+    for sheet in SHEETS:
+        boxes = []
+        for _, block in blocks(sheet):
+            if isinstance(block, Table):
+                last = block.column + len(block.columns) - 1
+                boxes.append((block.row + 1, block.column, block.last_row, last))
+            elif isinstance(block, Line):
+                table = sheet.table(block.table)
+                boxes.append((block.row, table.column, block.row, table.column + len(table.columns) - 1))
+            elif isinstance(block, Cells):
+                rows, columns = [c.row for c in block.cells], [c.column for c in block.cells]
+                boxes.append((min(rows), min(columns), max(rows), max(columns)))
+            else:
+                boxes.append((block.row, block.column, block.row + len(block.cells) - 1, block.column))
+        inside = [(r, c) for r, c, _ in notes(sheet) if any(t <= r <= b and x <= c <= y for t, x, b, y in boxes)]
+        assert inside == [], sheet.name
 
 
 def test_a_note_says_what_the_reading_declares_in_the_unit_of_the_sheet(book):

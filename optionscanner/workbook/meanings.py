@@ -195,12 +195,13 @@ def value_note(source: str, kind: Kind) -> str:
 
 
 def label_note(shown: Sequence[tuple[str, str, Kind]]) -> str:
-    """Note of a card's label; `shown`: head, source and kind of each value beside it, a line for each."""
+    """Hint of a card's label; `shown`: head, source and kind of each value beside it, a line for each."""
     known = [(head, meaning, kind) for head, source, kind in shown if (meaning := meaning_of(source)) is not None]
     if len(known) == 1:
         return _three_lines(known[0][1], known[0][2])
     return "\n".join(
-        f"{head or '-'}: {meaning.text} ({unit_words(kind, meaning.unit)}; {meaning.clock})"
+        f"{head or '-'}: {meaning.text} ({'as UNITS says' if kind.follows_units else unit_words(kind, meaning.unit)}; "
+        f"{meaning.clock})"
         for head, meaning, kind in known
     )
 

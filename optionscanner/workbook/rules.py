@@ -102,12 +102,15 @@ def _mode(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     stopped = f'LEFT({front},{len(STOPPED)})="{STOPPED}"'
     # The writer leaves its time while it lives, whatever the session's clock says, so this is red when it was killed.
     silent = f"AND(N({HEARTBEAT})>0,(NOW()-N({HEARTBEAT}))*{_SECONDS_PER_DAY}>{SILENT_S})"
-    for formula, words in ((stopped, STOPPED), (silent, "NOT UPDATED")):
-        look = {"bg_color": looks.MODES[STOPPED], "font_color": "#FFFFFF", "num_format": f';;;"{words}  "@'}
+    told = f'LEFT({text},{len(STOPPED)})="{STOPPED}"'
+    for formula, words in ((told, ""), (stopped, f"{STOPPED}  "), (silent, "NOT UPDATED  ")):
+        look = {"bg_color": looks.MODES[STOPPED], "font_color": "#FFFFFF"}
+        look |= {"num_format": f';;;"{words}"@'} if words else {}
         _when(worksheet, ranges, formula, add(look), stop=True)
     for word, colour in looks.MODES.items():
-        look = add({"bg_color": colour, "font_color": "#FFFFFF"})
-        _when(worksheet, ranges, f'LEFT({text},{len(word)})="{word}"', look)
+        if word != STOPPED:
+            look = {"bg_color": colour, "font_color": "#FFFFFF"}
+            _when(worksheet, ranges, f'LEFT({text},{len(word)})="{word}"', add(look))
     ranges, text = _band_range(sheet, "band.session")
     _when(worksheet, ranges, f'LEFT({text},6)="CLOSED"',
           add({"bg_color": looks.MODES["CLOSED"], "font_color": "#FFFFFF", "bold": True}))  # fmt: skip

@@ -22,7 +22,7 @@ from optionscanner.workbook.layout_index import CHAIN_SHEETS
 from optionscanner.workbook.macros import add_macros, has_macros, read_macros
 from optionscanner.workbook.rules import write_rules
 from optionscanner.workbook.splice import Position, column_letters
-from optionscanner.workbook.template_extras import write_formulas, write_notes, write_sparks
+from optionscanner.workbook.template_extras import write_formulas, write_hints, write_notes, write_sparks
 from optionscanner.workbook.template_inputs import write_inputs
 
 _ROW_HEIGHT = 15.0
@@ -122,8 +122,11 @@ class _Builder:
         write_formulas(sheet, worksheet, self._format)
         write_sparks(sheet, worksheet)
         write_notes(sheet, worksheet)
+        write_hints(sheet, worksheet)
         write_rules(sheet, worksheet, self._book.add_format)
         worksheet.freeze_panes(*sheet.freeze)
+        # Below the band, whose first cell would show its hint over the sheet.
+        worksheet.set_selection(sheet.freeze[0], 0, sheet.freeze[0], 0)
         self._print(sheet, worksheet)
 
     def _band(self, sheet: Sheet, worksheet: Any) -> None:

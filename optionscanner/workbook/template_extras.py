@@ -1,6 +1,7 @@
-"""Writes what explains the values: notes beside headers, labels and names, lines of the day, sample formulas.
+"""Writes what explains the values: notes of headers, settings and names, hints of the band and the cards, lines of
+the day, sample formulas.
 
-Main entries: `write_notes`, `write_sparks`, `write_formulas`.
+Main entries: `write_notes`, `write_hints`, `write_sparks`, `write_formulas`.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ from optionscanner.workbook.splice import column_letters
 
 _NOTE_CHARACTERS, _NOTE_PIXELS, _LINE_PIXELS = 52, 340, 17
 """A note is as wide as this many characters of its font, and as high as its lines."""
+_LONGEST_TITLE, _LONGEST_HINT = 32, 255
+"""Characters that a spreadsheet takes."""
 
 
 def notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
-    """(row, column, words) of every note of a sheet, "" where nobody declares what stands there."""
+    """(row, column, words) of every note of a sheet, "" where nobody declares what stands there.
+
+    Only of cells that are never written: LibreOffice drops the notes of a range that is given values.
+    """
     for table in sheet.tables:
         for offset, column in enumerate(table.columns):
             if column.header:
                 yield table.row, table.column + offset, column_note(column)
-    if sheet.cells:
-        yield from _band_notes(sheet)
-    if sheet.name in CHAIN_SHEETS:
-        yield from _label_notes(sheet)
     if sheet.inputs:
         yield from _setting_notes(sheet)
     for named in sheet.named:
@@ -37,19 +39,26 @@ def notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
             yield named.row + i, named.column - 1, name_note(name)
 
 
-def _band_notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
-    """Notes of the band, each at the end of the cells that its words run over, where its mark hides none of them."""
-    cells = sheet.cells[0].cells
-    for cell in cells:
-        # One tick tells what all six are.
-        if cell.style != "tick" or cell.source.endswith("0"):
-            following = [c.column for c in cells if c.row == cell.row and c.column > cell.column]
-            last = min(following, default=(sheet.screen[1] or len(sheet.widths)) + 1) - 1
-            yield cell.row, last, value_note(cell.source, cell.kind)
+def hints(sheet: Sheet) -> Iterator[tuple[int, int, str, str]]:
+    """(row, column, title, words) of what is shown while a cell of the band, or the label of a card, is selected."""
+    if sheet.cells:
+        ticks = [cell for cell in sheet.cells[0].cells if cell.style == "tick"]
+        for cell in sheet.cells[0].cells:
+            title = _BAND_TITLES.get(cell.source, "Indices" if cell in ticks else "")
+            yield cell.row, cell.column, title, value_note(cell.source, cell.kind)
+    if sheet.name in CHAIN_SHEETS:
+        yield from _label_hints(sheet)
 
 
-def _label_notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
-    """Notes of the cards' labels, each on what stands beside it, in the last cell before the values."""
+_BAND_TITLES = {
+    "band.mode": "Source", "band.session": "Market", "band.title": "Sheet", "band.units": "Units",
+    "band.front": "Writer", "band.price": "Prices", "band.open_interest": "Open interest", "band.cycle": "Cycle",
+    "band.names": "Stale names", "band.message": "Message",
+}  # fmt: skip
+
+
+def _label_hints(sheet: Sheet) -> Iterator[tuple[int, int, str, str]]:
+    """Of each label of the cards, what stands beside it."""
     values: list[Value] = [cell for cells in sheet.cells[1:] for cell in cells.cells]
     cards = sorted(text.column for text in sheet.texts if text.style == "card")
     heads = {text.column: text.text for text in sheet.texts if text.style == "card-head"}
@@ -57,13 +66,10 @@ def _label_notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
         if text.style != "label" or text.column not in cards:
             continue
         until = min((column for column in cards if column > text.column), default=1_000)
-        place = text.row, min(column for column in heads if text.column < column < until) - 1
         drawn = [spark.source for spark in sheet.sparks if _beside(spark.row, spark.column, text, until)]
-        if drawn:
-            yield *place, spark_note(drawn[0])
-        else:
-            shown = [v for v in values if _beside(v.row, v.column, text, until)]
-            yield *place, label_note([(heads.get(v.column, ""), v.source, v.kind) for v in shown])
+        shown = [v for v in values if _beside(v.row, v.column, text, until)]
+        words = [(heads.get(v.column, ""), v.source, v.kind) for v in shown]
+        yield text.row, text.column, text.text, spark_note(drawn[0]) if drawn else label_note(words)
 
 
 def _setting_notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
@@ -90,6 +96,15 @@ def write_notes(sheet: Sheet, worksheet: Any) -> None:
             worksheet.write_comment(row - 1, column - 1, words, {
                 "width": _NOTE_PIXELS, "height": _LINE_PIXELS * lines + 8,
                 "font_name": looks.FONT, "font_size": 10, "color": looks.NOTE,
+            })  # fmt: skip
+
+
+def write_hints(sheet: Sheet, worksheet: Any) -> None:
+    """Give the sheet its hints; the cells take anything."""
+    for row, column, title, words in hints(sheet):
+        if words:
+            worksheet.data_validation(row - 1, column - 1, row - 1, column - 1, {
+                "validate": "any", "input_title": title[:_LONGEST_TITLE], "input_message": words[:_LONGEST_HINT],
             })  # fmt: skip
 
 
