@@ -134,6 +134,7 @@ def child():
     """A child that was never started: only what it is judged by."""
     made = Child.__new__(Child)
     made.calls, made.office, made.patient, made._watched = [0.0, 3.0, 100.0], None, False, None
+    made._freed = (0.0, 0.0)
     return made
 
 
@@ -174,6 +175,16 @@ def test_a_stopped_program_is_frozen_at_once(child, program):
     until(lambda: psutil.Process(program.pid).status() == psutil.STATUS_STOPPED)
     child.calls[wire.BEGAN] = 100.0
     assert child.hang(101.5) is Hang.OFFICE
+
+
+def test_a_writer_that_stays_in_the_call_is_given_up_as_well(child):
+    child.calls[wire.BEGAN] = 100.0
+    child._freed = (100.0, 105.0)
+    assert child.hang(104.9) is None
+    assert child.hang(105.1) is Hang.WRITER
+    # Another call is another matter.
+    child.calls[wire.BEGAN] = 105.0
+    assert child.hang(105.2) is None
 
 
 def test_excel_may_ask_its_user_for_as_long_as_it_likes(child):

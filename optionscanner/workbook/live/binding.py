@@ -23,6 +23,7 @@ from optionscanner.workbook.live.places import (
     Position,
     Rectangle,
     column_runs,
+    looks,
     single_runs,
 )
 
@@ -57,16 +58,26 @@ class LiveBinding:
     inputs: dict[str, InputPlace] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     """Blocks, and ``block.header`` for columns, that are no longer there."""
-    rectangles: dict[str, Rectangle] = field(default_factory=dict)
-    """sheet -> the cells to read so as to see all our blocks on it, headers included."""
+    keys: Mapping[str, int] = field(default_factory=dict)
+    """table -> value of its rows that tells them apart, of ranked tables."""
+    _views: dict[str, list[tuple[Rectangle, Any]]] = field(default_factory=dict)
+    """sheet -> what to read so as to see our blocks on it, as xlwings Ranges."""
     heartbeat: Area | None = None
     sheets: dict[str, Any] = field(default_factory=dict)
     """sheet name -> xlwings.Sheet."""
 
     def image(self, sheet: str) -> Image:
         """What the sheet shows now, over all our blocks."""
-        over = self.rectangles[sheet]
-        return Image(over.top, over.left, self.read(self.range(sheet, over.top, over.left, over.bottom, over.right)))
+        if sheet not in self._views:
+            self._views[sheet] = [(over, self._over(sheet, over)) for over in looks(list(self.on(sheet)), self.keys)]
+        return Image([(over, self.read(area)) for over, area in self._views[sheet]])
+
+    def first_image(self, sheet: str, over: Rectangle) -> Image:
+        """What it shows in a rectangle of it."""
+        return Image([(over, self.read(self._over(sheet, over)))])
+
+    def _over(self, sheet: str, over: Rectangle) -> Any:
+        return self.range(sheet, over.top, over.left, over.bottom, over.right)
 
     def range(self, sheet: str, top: int, left: int, bottom: int, right: int) -> Any:
         """xlwings.Range of these cells."""
@@ -97,7 +108,7 @@ class LiveBinding:
         placed.last = None
         area = Area(placed.sheet, placed.top, placed.left, placed.bottom, placed.right)
         self.book.names[name].refers_to = f"={area}"
-        self.rectangles[placed.sheet].take(placed.top, placed.left, placed.bottom, placed.right)
+        self._views.pop(placed.sheet, None)
         return True
 
     def _free_below(self, placed: Placed, wanted: int) -> int:
@@ -146,16 +157,17 @@ def _spelled(reference: str) -> str:
     return re.sub(r"(?:^|(?<=[,=]))\$?('(?:[^']|'')+'|[^'!,.$]+)\.(?=\$?[A-Za-z]{1,3}\$?\d)", r"\1!", joined)
 
 
-def bind(book: Any, layout: Sequence[Sheet], read: Read) -> LiveBinding:
-    """Where every block of the layout stands in this workbook."""
-    return _Binder(book, read).bind(layout)
+def bind(book: Any, layout: Sequence[Sheet], read: Read, keys: Mapping[str, int]) -> LiveBinding:
+    """Where every block of the layout stands in this workbook; `keys`: table -> value that tells its rows apart."""
+    return _Binder(book, read, keys).bind(layout)
 
 
 class _Binder:
-    def __init__(self, book: Any, read: Read) -> None:
+    def __init__(self, book: Any, read: Read, keys: Mapping[str, int]) -> None:
         self._names: Mapping[str, list[Area | None]] = {name: areas(text) for name, text in references(book).items()}
-        self._made = LiveBinding(book, read)
+        self._made = LiveBinding(book, read, keys=keys)
         self._made.sheets = {str(sheet.name): sheet for sheet in book.sheets}
+        self._rectangles: dict[str, Rectangle] = {}
         self._images: dict[str, Image] = {}
         self._taken: dict[str, set[Position]] = {}
 
@@ -164,8 +176,8 @@ class _Binder:
         made = self._made
         for sheet in layout:
             self._survey(sheet)
-        for name in made.rectangles:
-            self._images[name] = made.image(name)
+        for name, over in self._rectangles.items():
+            self._images[name] = made.first_image(name, over)
         for sheet in layout:
             for name, block in blocks(sheet):
                 placed = self._find(name, block, sheet)
@@ -177,8 +189,6 @@ class _Binder:
                 self._input(given)
         listed = self._names.get(HEARTBEAT.lower(), [])
         made.heartbeat = listed[0] if len(listed) == 1 and self._known(listed[0]) else None
-        for name in [name for name in made.rectangles if not any(made.on(name))]:
-            del made.rectangles[name]
         return made
 
     def _survey(self, sheet: Sheet) -> None:
@@ -188,13 +198,13 @@ class _Binder:
         for name in names:
             for area in self._names.get(name.lower(), []):
                 if area is not None and self._known(area):
-                    self._made.rectangles.setdefault(area.sheet, Rectangle()).take(*area[1:])
+                    self._rectangles.setdefault(area.sheet, Rectangle()).take(*area[1:])
         for given in sheet.inputs:
             asked = self._area(given.name)
             if asked is not None:
                 # With the words on its left and above, which tell that it is still the same cell.
                 corner = max(asked.top - 1, 1), max(asked.left - 1, 1)
-                self._made.rectangles.setdefault(asked.sheet, Rectangle()).take(*corner, asked.bottom, asked.right)
+                self._rectangles.setdefault(asked.sheet, Rectangle()).take(*corner, asked.bottom, asked.right)
 
     def _known(self, area: Area | None) -> bool:
         return area is not None and area.sheet in self._made.sheets

@@ -23,6 +23,8 @@ STOPPED_S = 1.0
 """Seconds after which a call into a program that the system has stopped is given up."""
 PATIENCE_S = 30.0
 """Seconds that a program which is working may take for one call."""
+FREED_S = 2.0
+"""Seconds in which a writer must be out of its call once the program that it called was ended."""
 SILENT_S = 10.0
 """Seconds without a sign of life after which a writer that is in no call is given up."""
 _WATCH_S, _WORKED_S = 0.5, 0.02
@@ -69,6 +71,8 @@ class Child:
         self._news = threading.Condition()
         self._ending = False
         self._watched: _Watched | None = None
+        self._freed = (0.0, 0.0)
+        """The call in which the office was found hanging, and until when the writer may take to come out of it."""
         self._sender = threading.Thread(target=self._send, name="workbook-outbox", daemon=True)
         self._sender.start()
 
@@ -112,6 +116,11 @@ class Child:
         self._sent.update(changed)
         return changed
 
+    def free(self, now: float) -> None:
+        """End an office that hangs, and give the writer, which then starts another one, a moment to notice."""
+        self._freed = (self.calls[wire.BEGAN], now + FREED_S)
+        self.kill_office()
+
     # Whether it hangs
 
     def hang(self, now: float) -> Hang | None:
@@ -122,6 +131,8 @@ class Child:
             return Hang.WRITER if now - self.calls[wire.BEAT] > SILENT_S else None
         if self.patient:
             return None
+        if began == self._freed[0]:
+            return Hang.WRITER if now > self._freed[1] else None
         late = now - began
         if late > STOPPED_S and _stopped(self.office):
             return Hang.OFFICE
@@ -141,20 +152,21 @@ class Child:
         self._watched = _Watched(began, now, used)
         return worked
 
-    def kill(self, *, office: bool) -> None:
-        """End the writer, and with `office` the spreadsheet program where it was started by the writer."""
+    def kill_office(self) -> None:
+        """End the spreadsheet program, where the writer started it: a call into it then comes back with an error."""
         doomed: list[psutil.Process] = []
         with suppress(psutil.Error):
-            if office:
-                doomed = psutil.Process(self.process.pid).children(recursive=True)
-        if office and self.office is not None:
+            doomed = psutil.Process(self.process.pid).children(recursive=True)
+        if self.office is not None:
             with suppress(psutil.Error):
                 doomed.append(psutil.Process(self.office))
-        self.process.kill()
         for process in doomed:
             with suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(doomed, timeout=1.0)
+
+    def kill(self) -> None:
+        """End the writer."""
+        self.process.kill()
         self.process.join(2.0)
         self.let_go()
 

@@ -24,7 +24,7 @@ from optionscanner.model.frame import Cell, ControlReading, Frame, WriteResult
 from optionscanner.workbook.grid import Sheet
 from optionscanner.workbook.layout import SHEETS
 from optionscanner.workbook.live import wire
-from optionscanner.workbook.live.child import Child
+from optionscanner.workbook.live.child import Child, Hang
 from optionscanner.workbook.live.front import Front
 from optionscanner.workbook.template import build_template
 
@@ -196,7 +196,9 @@ class LiveHost:
         if child.process.is_alive():
             hang = child.hang(time.monotonic())
             self._tell(f"{self.path.name}: the workbook could not be left in good order ({hang or 'still busy'})")
-            child.kill(office=not self._spec.leave_open)
+            if not self._spec.leave_open:
+                child.kill_office()
+            child.kill()
         child.let_go()
         self._supervisor.join(2.0)
 
@@ -248,6 +250,11 @@ class LiveHost:
                 continue
             if not gone and hang is None:
                 continue
+            if hang is Hang.OFFICE:
+                # The writer itself is well: once its call ends it starts another office, which is quicker than both.
+                self._say_restart(str(hang))
+                child.free(time.monotonic())
+                continue
             failures = 0 if time.monotonic() - started > _HEALTHY_S else failures + 1
             self._restart(child, hang, failures)
             started = time.monotonic()
@@ -297,13 +304,9 @@ class LiveHost:
     def _restart(self, child: Child, hang: Any, failures: int) -> None:
         """Give the child up and start another one, with the newest frame and what the user had typed."""
         why = str(hang) if hang is not None else f"the writer process ended (code {child.process.exitcode})"
-        with self._lock:
-            self._state = (wire.RESTARTING, f"{self.path.name}: {why}; it is started again")
-            self.restarts += 1
-        self._tell(self._state[1])
-        log.warning("workbook writer given up: %s restarts=%d", why, self.restarts)
+        self._say_restart(why)
         # An office that still answers is taken up by the next writer with everything the user has not saved.
-        child.kill(office=hang is not None and child.calls[wire.BEGAN] != 0.0)
+        child.kill()
         if failures > 1:
             time.sleep(min(0.5 * 2 ** (failures - 2), _LONGEST_WAIT_S))
         with self._lock:
@@ -315,6 +318,13 @@ class LiveHost:
             if self._frame is not None:
                 self._child.show(self._number, self._frame)
             self._lock.notify_all()
+
+    def _say_restart(self, why: str) -> None:
+        with self._lock:
+            self.restarts += self._state[0] != wire.RESTARTING
+            self._state = (wire.RESTARTING, f"{self.path.name}: {why}; it is started again")
+        self._tell(self._state[1])
+        log.info("workbook given up: %s restarts=%d", why, self.restarts)
 
     def _fresh(self) -> Child:
         restore = dict(self._reading.values) if self._reading is not None else {}

@@ -15,8 +15,7 @@ def read_inputs(binding: LiveBinding) -> dict[str, Cell | tuple[Cell, ...]] | No
     """Every input that the workbook has; None where the words beside one are not those that stood there."""
     images: dict[str, Image] = {}
     for name, over in _rectangles(binding).items():
-        cells = binding.read(binding.range(name, over.top, over.left, over.bottom, over.right))
-        images[name] = Image(over.top, over.left, cells)
+        images[name] = binding.first_image(name, over)
     found: dict[str, Cell | tuple[Cell, ...]] = {}
     for place in binding.inputs.values():
         image = images[place.sheet]

@@ -80,7 +80,7 @@ class Painter:
     def bind(self) -> bool:
         """Read the names again; whether any block has moved, come or gone."""
         older = getattr(self, "binding", None)
-        self.binding = bind(self.opened.book, self.layout, reader(self.front.name))
+        self.binding = bind(self.opened.book, self.layout, reader(self.front.name), self._keys)
         self.bound_times += 1
         if older is None:
             return True
@@ -98,32 +98,37 @@ class Painter:
         self._note_filters()
         given = self._with_state(wanted, state, only_control=only_control)
         changed = self._changed(given)
+        if not changed:
+            return Painted(0, 0)
         images = self._looked(changed)
         changed = self._changed(given)
-        for name in changed:
-            self._fit(name, given[name])
         cells = count = 0
-        for name in changed:
-            placed = self.binding.placed[name]
-            done = self._write(placed, self._ordered(placed, given[name], images), images.get(placed.sheet))
-            placed.last = given[name]
-            cells += done
-            count += done > 0
+        with self.front.quiet(self.opened):
+            for name in changed:
+                self._fit(name, given[name])
+            for name in changed:
+                placed = self.binding.placed[name]
+                done = self._write(placed, self._ordered(placed, given[name], images), images.get(placed.sheet))
+                placed.last = given[name]
+                cells += done
+                count += done > 0
         return Painted(cells, count)
 
     def stop(self, sentence: str) -> None:
         """Write that the engine stopped into the mode and front cells of every sheet."""
-        for single in (*self._modes, *self._fronts):
-            placed = self.binding.placed.get(single.block)
-            place = placed.cells[single.index] if placed is not None else None
-            if placed is not None and place is not None:
-                self.binding.range(placed.sheet, *place, *place).raw_value = ((sentence,),)
+        with self.front.quiet(self.opened):
+            for single in (*self._modes, *self._fronts):
+                placed = self.binding.placed.get(single.block)
+                place = placed.cells[single.index] if placed is not None else None
+                if placed is not None and place is not None:
+                    self.binding.range(placed.sheet, *place, *place).raw_value = ((sentence,),)
 
     def beat(self, now: float) -> None:
         """Write the time into HEARTBEAT [serial number of the machine's wall clock], where the workbook has it."""
         at = self.binding.heartbeat
         if at is not None:
-            self.binding.range(at.sheet, at.top, at.left, at.top, at.left).raw_value = ((now,),)
+            with self.front.quiet(self.opened):
+                self.binding.range(at.sheet, at.top, at.left, at.top, at.left).raw_value = ((now,),)
 
     @property
     def truncated(self) -> tuple[str, ...]:
@@ -159,12 +164,17 @@ class Painter:
 
     def _note_filters(self) -> None:
         """Ask which ranked tables the user filters."""
+        asked: dict[tuple[str, int, int], bool] = {}
         for name in self._keys:
             placed = self.binding.placed.get(name)
             if placed is None:
                 continue
-            area = f"{_a1(placed.top + 1, placed.left)}:{_a1(placed.bottom, placed.right)}"
-            if self.front.order_held(self.opened, placed.sheet, area):
+            # A filter hides whole rows, so tables beside each other share its answer.
+            rows = placed.sheet, placed.top, placed.bottom
+            if rows not in asked:
+                area = f"{_a1(placed.top + 1, placed.left)}:{_a1(placed.bottom, placed.right)}"
+                asked[rows] = self.front.order_held(self.opened, placed.sheet, area)
+            if asked[rows]:
                 self.holding[name] = held.FILTERED
             elif self.holding.get(name) == held.FILTERED:
                 del self.holding[name]
@@ -176,14 +186,19 @@ class Painter:
         """Images of the sheets that hold the changed blocks, the binding made right by what they show."""
         sheets = {self.binding.placed[name].sheet for name in changed}
         images = {sheet: self.binding.image(sheet) for sheet in sheets}
-        strange = [p for sheet in sheets for p in self.binding.on(sheet) if not _stands(p, images[sheet])]
+        strange = [
+            p
+            for sheet in sheets
+            for p in self.binding.on(sheet)
+            if not _stands(p, images[sheet], self._keys.get(p.name))
+        ]
         if not strange:
             return images
         if self.bind():
-            images = {sheet: self.binding.image(sheet) for sheet in self.binding.rectangles}
+            images = {sheet: self.binding.image(sheet) for sheet in {p.sheet for p in self.binding.placed.values()}}
         for placed in self.binding.placed.values():
             if placed.sheet in images:
-                _learn(placed, images[placed.sheet])
+                _learn(placed, images[placed.sheet], self._keys.get(placed.name))
         return images
 
     def _fit(self, name: str, rows: Rows) -> None:
@@ -202,7 +217,7 @@ class Painter:
         at, image = placed.columns[key], images.get(placed.sheet)
         if at is None or image is None:
             return rows
-        seen = [image.at((row, at)) for row in range(placed.top + 1, placed.bottom + 1)]
+        seen = image.column(at, placed.top + 1, placed.bottom) or ()
         order = self.orders.setdefault(name, held.Order())
         why = order.held(seen, [row[key] for row in rows], filtered=self.holding.get(name) == held.FILTERED)
         group = held.RANKED[name][1]
@@ -215,7 +230,7 @@ class Painter:
             if not why:
                 theirs = self.binding.placed[partner]
                 column = theirs.columns[self._keys[partner]]
-                seen = [image.at((row, column)) for row in range(theirs.top + 1, theirs.bottom + 1)] if column else seen
+                seen = image.column(column, theirs.top + 1, theirs.bottom) or seen if column else seen
             rows = held.placed(rows, key, seen)
         order.written = tuple(row[key] if row[key] is not None else BLANK for row in rows)
         order.written += (BLANK,) * (placed.height - len(order.written))
@@ -303,25 +318,34 @@ def _texts(block: BlockSpec, sheet: Sheet) -> tuple[bool, ...]:
     return tuple(cell.kind.number_format == "@" for cell in block.cells)
 
 
-def _stands(placed: Placed, image: Image) -> bool:
+def _stands(placed: Placed, image: Image, key: int | None) -> bool:
     """Whether a block's headers and what was written last are still there."""
-    for place, header in placed.headers:
-        if str(image.at(place)).strip() != header:
-            return False
-    return all(not run.shown or run.strange > _PATIENCE or image.part(run) == run.shown for run in placed.runs)
+    if any(str(image.at(place)).strip() != header for place, header in placed.headers):
+        return False
+    return not any(run.strange <= _PATIENCE and _other(placed, run, image, key) for run in placed.runs)
 
 
-def _learn(placed: Placed, image: Image) -> None:
-    """Take what the sheet shows for what stands there, so that strange cells are written again and told once."""
+def _other(placed: Placed, run: Run, image: Image, key: int | None) -> bool:
+    """Whether cells of a run show something else than what was written there, as far as they were read."""
+    if not run.shown:
+        return False
+    seen = image.part(run)
+    if seen is not None:
+        return seen != run.shown
+    at = placed.key_column(key)
+    column = image.column(at, run.top, run.bottom) if run.left <= at <= run.right else None
+    return column is not None and column != tuple(row[at - run.left] for row in run.shown)
+
+
+def _learn(placed: Placed, image: Image, key: int | None) -> None:
+    """Forget what was written where the sheet shows something else, so that it is written again."""
     for run in placed.runs:
-        if run.shown:
-            seen = image.part(run)
-            if seen != run.shown:
-                run.shown, run.given = seen, ()
-                run.strange += 1
-                placed.last = None
-            elif run.strange <= _PATIENCE:
-                run.strange = 0
+        if _other(placed, run, image, key):
+            run.forget()
+            run.strange += 1
+            placed.last = None
+        elif run.strange <= _PATIENCE:
+            run.strange = 0
 
 
 def _differing(run: Run, values: Rows) -> tuple[int, int]:

@@ -6,7 +6,7 @@ Pure: no spreadsheet is asked here. Rows and columns count from 1, as in the lay
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -34,6 +34,8 @@ def _plain(value: object) -> Cell:
 
 
 _HUGE = float("inf")
+_LARGE = 1_500
+"""Cells of a table beyond which it is looked at by its headers and one column: 1,500 cells take 3 ms to read."""
 
 
 @dataclass
@@ -158,6 +160,16 @@ class Placed:
         return self.top + self.height
 
     @property
+    def large(self) -> bool:
+        """Whether reading all of it takes longer than it is worth."""
+        return bool(self.headers) and self.height * self.width > _LARGE
+
+    def key_column(self, key: int | None) -> int:
+        """Sheet column of value `key`, or of the first value that stands anywhere."""
+        at = self.columns[key] if key is not None else None
+        return at if at is not None else next(c for c in self.columns if c is not None)
+
+    @property
     def occupied(self) -> set[Position]:
         """Every cell it writes."""
         return {(run.top + r, run.left + c) for run in self.runs for r in range(run.height) for c in range(run.width)}
@@ -259,18 +271,49 @@ def bridged(
 
 @dataclass
 class Image:
-    """What a sheet shows at one moment, read in one call."""
+    """What a sheet shows at one moment: rectangles of it, each read in one call."""
 
-    top: int
-    left: int
-    rows: Sequence[Sequence[Cell]] = field(default_factory=tuple)
+    parts: list[tuple[Rectangle, Sequence[Sequence[Cell]]]]
 
     def at(self, place: Position) -> Cell:
         """One cell; blank beyond what was read."""
-        r, c = place[0] - self.top, place[1] - self.left
-        return self.rows[r][c] if 0 <= r < len(self.rows) and 0 <= c < len(self.rows[r]) else BLANK
+        for over, rows in self.parts:
+            if place in over:
+                return rows[place[0] - over.top][place[1] - over.left]
+        return BLANK
 
-    def part(self, run: Run) -> Rows:
-        """The cells of a run."""
-        first, last = run.left - self.left, run.right - self.left + 1
-        return tuple(tuple(row[first:last]) for row in self.rows[run.top - self.top : run.bottom - self.top + 1])
+    def part(self, run: Run) -> Rows | None:
+        """The cells of a run; None where it was not read as a whole."""
+        for over, rows in self.parts:
+            if all(corner in over for corner in run.corners):
+                first, last = run.left - over.left, run.right - over.left + 1
+                return tuple(tuple(row[first:last]) for row in rows[run.top - over.top : run.bottom - over.top + 1])
+        return None
+
+    def column(self, at: int, top: int, bottom: int) -> Row | None:
+        """Cells of one column; None where they were not read."""
+        for over, rows in self.parts:
+            if (top, at) in over and (bottom, at) in over:
+                return tuple(row[at - over.left] for row in rows[top - over.top : bottom - over.top + 1])
+        return None
+
+
+def looks(placed: Sequence[Placed], keys: Mapping[str, int]) -> list[Rectangle]:
+    """What to read of a sheet to see that these blocks of it stand where they stood.
+
+    Everything of small ones; of a large table its headers and one column (value `keys` of it, or its first): rows
+    that move take that column along, columns that move take their headers.
+    """
+    whole, columns = Rectangle(), []
+    for block in placed:
+        if block.large:
+            for place, _ in block.headers:
+                whole.take(*place, *place)
+            at = block.key_column(keys.get(block.name))
+            columns.append(Rectangle(block.top + 1, at, block.bottom, at))
+        else:
+            for run in block.runs:
+                whole.take(run.top, run.left, run.bottom, run.right)
+            for place, _ in block.headers:
+                whole.take(*place, *place)
+    return [whole, *columns] if whole.bottom else columns

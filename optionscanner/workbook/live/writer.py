@@ -231,7 +231,7 @@ class Writer:
             return
         paused, state = self._inbox.paused, self._state()
         number, blocks = self._inbox.newest()
-        with self._call(self.front.deadline or FILE_S), self.front.quiet(self._opened):
+        with self._call(self.front.deadline or FILE_S):
             painted = self._painter.paint(blocks, state=state, only_control=paused)
             if time.monotonic() >= self._beat_at:
                 self._painter.beat((datetime.now() - _EXCEL_DAY_ZERO).total_seconds() / 86_400.0)  # noqa: DTZ005
@@ -357,7 +357,7 @@ class Writer:
     def _say_goodbye(self) -> None:
         assert self._painter is not None and self._opened is not None
         keep = self.spec.leave_open
-        with self._call(FILE_S), self.front.quiet(self._opened):
+        with self._call(FILE_S):
             number, blocks = self._inbox.newest()
             if number > self._written and not self._inbox.paused:
                 self._painter.paint(blocks, state="live")
