@@ -206,10 +206,13 @@ def test_closed_by_the_user_is_not_lost(front, place):
     assert front.is_open(opened)
     opened.book.close()
     assert front.is_open(opened) is False
+    assert front.reopened(opened) is None
     with pytest.raises(Exception) as caught:  # whatever LibreOffice makes of it
         opened.book.sheets["LADDER"]["A2"].raw_value = 1.0
     assert isinstance(front.failure(caught.value), FrontLost)
-    again = front.open(place / "Desk.xlsx")
+    opened.book.app.books.open(place / "Desk.xlsx")
+    again = front.reopened(opened)
+    assert front.is_open(again)
     assert again.started == opened.started
     front.close(again, leave_open=False)
     assert process.profiles.recall(place / "profile").alive()

@@ -6,12 +6,10 @@ ranges, names and tables (shapes, pivot tables, comments) is not there.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import xlwings
 from xlwings import base_classes
@@ -343,7 +341,7 @@ class Book(base_classes.Book):
 
     def path(self) -> Path | None:
         """Where its file lies, None where it was never saved."""
-        return path_of(self.document.model)
+        return files.path_of(self.document.model)
 
     @property
     def fullname(self) -> str:
@@ -392,9 +390,3 @@ class Book(base_classes.Book):
     def to_pdf(self, path: str, quality: Any = None) -> None:
         """Print its visible sheets into a PDF."""
         files.store_to(self.document.bridge, self.document.model, Path(path))
-
-
-def path_of(model: Any) -> Path | None:
-    """Path of a document's file, None where it has none."""
-    parts = urlsplit(model.getURL())
-    return Path(os.path.realpath(unquote(parts.path))) if parts.scheme == "file" else None

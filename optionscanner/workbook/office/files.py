@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from optionscanner.errors import WorkbookBusy, WorkbookError
 from optionscanner.workbook.office.bridge import Bridge
@@ -114,3 +116,9 @@ def store_to(bridge: Bridge, model: Any, path: Path, *, stay: bool = True) -> No
 
 def _words(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__.rpartition(".")[2]
+
+
+def path_of(model: Any) -> Path | None:
+    """Path of a document's file, None where it has none."""
+    parts = urlsplit(model.getURL())
+    return Path(os.path.realpath(unquote(parts.path))) if parts.scheme == "file" else None

@@ -53,26 +53,24 @@ class LibreOfficeFront:
         path = Path(os.path.realpath(path))
         files.check(path)
         office, app = self._have_office(path)
-        note = ""
         with self._lost_where_gone():
-            matches = [book for book in app.books if book.path() == path]
-            if len(matches) > 1:
-                raise WorkbookBusy(f"{path} is open twice in LibreOffice: close one of the two windows")
-            if matches:
-                model = matches[0].document.model
+            found = _open_already(app, path)
+            if found is not None:
                 note = f"{path.name} was open in LibreOffice already and is used as it stands"
-            else:
-                model = self._load(office, path)
+                return self._take(office, app, found, path, note)
+            model = self._load(office, path)
             if model.isReadonly():
-                self._leave_unwanted(model, matches)
-                raise WorkbookBusy(
-                    f"{path} can only be opened for reading: make the file and its folder writable, "
-                    "then close it in LibreOffice"
-                )
-            book = engine.Book(app, model)
-            book.document.recover()
-            self._watches[path] = Watch(office.bridge, office.desktop, model, path)
-        return Opened(xlwings.Book(impl=book), None if office.running is None else office.running.pid, note)
+                model.close(True)
+            return self._take(office, app, model, path, "")
+
+    def reopened(self, opened: Opened) -> Opened | None:
+        """The workbook that the user closed, where they have opened it in our office since; opens nothing itself."""
+        _, path = self._watch(opened)
+        if self.office is None or self._app is None or not self.office.alive():
+            return None
+        with self._lost_where_gone():
+            found = _open_already(self._app, path)
+            return None if found is None else self._take(self.office, self._app, found, path, "")
 
     def is_open(self, opened: Opened) -> bool:
         """Whether the workbook is still open under its path; raises FrontLost where the program died."""
@@ -84,15 +82,6 @@ class LibreOfficeFront:
         if self.office is None or not self.office.alive() or book.document.disposed():
             raise FrontLost("LibreOffice ended without closing the workbook")
         return book.path() == path
-
-    def reopened(self, opened: Opened) -> Opened | None:
-        """The workbook that the user closed, where they have opened it in our office since; opens nothing itself."""
-        _, path = self._watch(opened)
-        app = self._app
-        if app is None or self.office is None or not self.office.alive():
-            return None
-        with self._lost_where_gone():
-            return self.open(path) if any(book.path() == path for book in app.books) else None
 
     def disturbed(self, opened: Opened) -> str:
         """Always "": LibreOffice takes values while the user types, copies or answers a dialog, and loses nothing."""
@@ -221,10 +210,19 @@ class LibreOfficeFront:
             raise WorkbookBusy(f"{path} could not be opened: LibreOffice would have asked a question about it")
         return model
 
-    def _leave_unwanted(self, model: Any, matches: list[Any]) -> None:
-        """Close what was opened a moment ago and cannot be used; what the user had open stays."""
-        if not matches:
-            model.close(True)
+    def _take(self, office: Office, app: engine.App, model: Any, path: Path, note: str) -> Opened:
+        book = engine.Book(app, model)
+        if book.document.disposed() or model.isReadonly():
+            raise WorkbookBusy(
+                f"{path} can only be opened for reading: make the file and its folder writable, "
+                "then close it in LibreOffice"
+            )
+        book.document.recover()
+        old = self._watches.get(path)
+        if old is not None:
+            old.stop()
+        self._watches[path] = Watch(office.bridge, office.desktop, model, path)
+        return Opened(xlwings.Book(impl=book), None if office.running is None else office.running.pid, note)
 
     def _close(self, bridge: Bridge, model: Any, path: Path) -> None:
         veto = bridge.error("com.sun.star.util.CloseVetoException")
@@ -291,6 +289,14 @@ class _Frame:
         lost = self._front.failure(error)
         if lost is not None:
             raise lost from error
+
+
+def _open_already(app: engine.App, path: Path) -> Any | None:
+    """The document of this very path, None where it is not open; raises WorkbookBusy where it is open twice."""
+    matches = [book.document.model for book in app.books if book.path() == path]
+    if len(matches) > 1:
+        raise WorkbookBusy(f"{path} is open twice in LibreOffice: close one of the two windows")
+    return matches[0] if matches else None
 
 
 def _keep_sheets(model: Any, sheets: tuple[str, ...]) -> None:
