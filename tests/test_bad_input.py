@@ -16,7 +16,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from optionscanner import app
-from optionscanner.workbook.file_host import FileHost
+from optionscanner import app, app_front
 from optionscanner.workbook.template import build_template
 from tests.program import Ended
 from tests.recorded_samples import (
@@ -57,7 +55,7 @@ def template() -> bytes:
 @pytest.fixture(autouse=True)
 def _template_made_once(template: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every run makes the same template anew, which is most of a short run's time."""
-    monkeypatch.setattr(app, "FileHost", partial(FileHost, template=lambda: template))
+    monkeypatch.setattr(app_front, "workbook_template", lambda book: lambda: template)
 
 
 @pytest.fixture(scope="module")
