@@ -93,3 +93,18 @@ def test_a_user_of_control_from_the_first_setting_to_stop(place):
         assert eye.values(running.book, "CONTROL_COMMAND")[0][0] == ""
         assert acknowledged(running) == 4.0
         assert place.ask(obeyed) == 4
+
+
+def test_buttons_of_a_workbook_with_macros_are_obeyed(tmp_path):
+    place = Place(tmp_path / "macros", book="book.xlsm")
+    with at_work(place) as running:
+        eye = running.look()
+        for number, macro in enumerate(("Engine.Recalculate", "Engine.Pause", "Engine.GoOn"), 1):
+            began = time.monotonic()
+            eye.press(running.book, macro)
+            wait_for(lambda done=float(number): acknowledged(running) == done, macro, running.describe)
+            log.info("%s acknowledged after %.2f s", macro, time.monotonic() - began)
+        shows(running, "CONTROL_COMMAND", "")
+        assert running.stop() == 0
+    words = "SELECT count(*) FROM command WHERE accepted = 1 AND body LIKE '%{}%'"
+    assert [place.ask(words.format(word)) for word in ("RECALC", "PAUSE", "RESUME")] == [1, 1, 1]
