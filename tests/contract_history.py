@@ -1,7 +1,7 @@
 """What any store must do to serve as the history: a subclass says how its store is opened and passes these tests.
 
-Only the port is used: `begin`, `save`, `counts`, `close`. A file of tests runs them once for each
-subclass that it defines.
+Only the port is used: `begin`, `save`, `counts`, `command`, `commands`, `end`, `close`. A file of tests runs them once
+for each subclass that it defines.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from optionscanner.errors import HistoryError
+from optionscanner.model.control import Request
 from optionscanner.model.state import LEG_STATE, SEGMENT_STATE, State
 from optionscanner.ports import History
 from tests import builders
@@ -105,6 +106,28 @@ class HistoryContract:
         history.save(builders.report(picture.frozen(INSTANTS[1])))
         assert (history.counts()["observations"], history.counts()["refused"]) == (8, 4)
         history.close()
+
+    def test_the_newest_accepted_request_about_each_setting_is_there_after_a_restart(self, tmp_path: Path) -> None:
+        def asked(at: float, body: dict[str, object], *, accepted: bool = True) -> Request:
+            return Request(at, "control", body, accepted, "said")
+
+        history, _ = self.begun(tmp_path)
+        assert list(history.commands()) == []
+        kept = [
+            asked(1.25, {"set": "A", "value": "₹ one"}),
+            asked(2.0, {"set": "B", "value": None}),
+            asked(3.0, {"set": "A", "value": [2.5, None]}),
+            asked(4.0, {"set": "A", "value": 9.0}, accepted=False),
+            asked(5.0, {"do": "PAUSE", "request": 1.0}),
+            asked(6.0, {"do": "STOP", "request": 2.0}, accepted=False),
+        ]
+        for request in kept:
+            history.command(request)
+        history.end(ist(16, 0))
+        history.close()
+        again, _ = self.begun(tmp_path, continue_ended=False)
+        assert list(again.commands()) == [kept[1], kept[2], kept[5]]
+        again.close()
 
     def test_reopened_it_goes_on_after_the_last_cycle_with_the_same_state(self, tmp_path: Path) -> None:
         reports = self.kept(tmp_path)
