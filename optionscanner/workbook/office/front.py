@@ -7,6 +7,7 @@ Writing goes through xlwings' own classes.
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 import time
 from contextlib import AbstractContextManager
@@ -200,7 +201,8 @@ class LibreOfficeFront:
     def _load(self, office: Office, path: Path) -> Any:
         # It is not open in our office, so a lock of our own is a dead one's.
         locks.clear_own(path, self._profile)
-        if not os.access(path, os.W_OK):
+        # The system lets its administrator write everywhere; the user who took the right away meant everybody.
+        if not (os.access(path, os.W_OK) and path.stat().st_mode & stat.S_IWUSR):
             raise WorkbookBusy(f"{path} is write-protected: make the file writable, or choose another workbook")
         # What LibreOffice saved the last time, it would not find again.
         repair_macros(path)
