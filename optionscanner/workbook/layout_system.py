@@ -24,14 +24,14 @@ EVENT_ROWS = 60
 
 _HEALTH = (
     Column("Item", 34, "health.item", Kind.TEXT),
-    Column("Value", 22, "health.value", Kind.ANY),
+    Column("Value", 28, "health.value", Kind.ANY),
     Column("Limit", 18, "health.limit", Kind.TEXT),
     Column("State", 9, "health.state", Kind.WORD),
     Column("Since", 11, "health.since", Kind.TIME, "IST"),
     # Narrow columns under one long text, so that the band above has places to begin.
-    Column("What to do", 20, "health.what_to_do", Kind.TEXT),
-    spacer(20),
-    spacer(20),
+    Column("What to do", 19, "health.what_to_do", Kind.TEXT),
+    spacer(19),
+    spacer(19),
 )
 
 _GROUPS = (
@@ -58,13 +58,13 @@ _WORST = (
 
 _EVENTS = (
     Column("Where", 34, "event.where", Kind.TEXT),
-    Column("Times", 22, "event.times", Kind.COUNT),
+    Column("Times", 28, "event.times", Kind.COUNT),
     Column("Time", 18, "event.at", Kind.TIME, "IST"),
     Column("What", 9, "event.what", Kind.TEXT, "newest first"),
     spacer(11),
-    spacer(20),
-    spacer(20),
-    spacer(20),
+    spacer(19),
+    spacer(19),
+    spacer(19),
     spacer(2),
     Column("Action", 13, "event.action", Kind.TEXT),
     *(spacer(width) for width in (8, 8, 8, 8, 9, 9, 9)),
