@@ -1,7 +1,10 @@
-"""The front that a spec names, and what its program's exceptions become."""
+"""The front that a spec names, the file it opens, and what its program's exceptions become."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from optionscanner.errors import WorkbookError
@@ -21,6 +24,21 @@ def make_front(spec: wire.Spec) -> Front:
 
     assert spec.profile is not None, "LibreOffice needs a profile of its own"
     return LibreOfficeFront(spec.profile, headless=spec.headless)
+
+
+def made_where_missing(path: Path, template: Callable[[], bytes]) -> str:
+    """Make the workbook from the template where there is none; the sentence that says so."""
+    if path.exists():
+        return ""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(template())
+        beside.replace(path)
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise WorkbookError(f"{path}: the workbook cannot be made ({why}); check the folder") from error
+    return f"{path.name} was missing and was created from the template"
 
 
 class Translated:

@@ -224,6 +224,8 @@ class LiveHost:
     def _ask(self, verb: str, arguments: tuple[Any, ...], seconds: float) -> Any:
         number, until = next(self._asked), time.monotonic() + seconds
         with self._lock:
+            if self._state[0] in (wire.CLOSED, wire.LOCKED, wire.FAILED):
+                raise WorkbookBusy(self._state[1])
             child = self._child
             child.say(wire.Ask(number, verb, arguments))
             while number not in self._replies and child is self._child and time.monotonic() < until:
@@ -244,16 +246,14 @@ class LiveHost:
             child = self._child
             gone = self._listen(child)
             hang = None if gone else child.hang(time.monotonic())
-            if self._ending:
-                if gone:
-                    return
-                continue
-            if not gone and hang is None:
-                continue
             if hang is Hang.OFFICE:
                 # The writer itself is well: once its call ends it starts another office, which is quicker than both.
-                self._say_restart(str(hang))
+                if not self._ending:
+                    self._say_restart(str(hang))
                 child.free(time.monotonic())
+            if self._ending and gone:
+                return
+            if self._ending or hang is Hang.OFFICE or not (gone or hang):
                 continue
             failures = 0 if time.monotonic() - started > _HEALTHY_S else failures + 1
             self._restart(child, hang, failures)

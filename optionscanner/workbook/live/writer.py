@@ -7,7 +7,6 @@ left to its user.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Iterator, MutableSequence
@@ -20,10 +19,10 @@ from optionscanner.model.frame import Cell, ControlReading, WriteResult
 from optionscanner.workbook.layout import ANSWERS
 from optionscanner.workbook.live import wire
 from optionscanner.workbook.live.front import Front, FrontBusy, FrontLost, Opened
-from optionscanner.workbook.live.fronts import Translated, make_front
+from optionscanner.workbook.live.fronts import Translated, made_where_missing, make_front
 from optionscanner.workbook.live.inputs import differing, read_inputs, write_inputs
 from optionscanner.workbook.live.notes import workbook_notes
-from optionscanner.workbook.live.painter import Painter
+from optionscanner.workbook.live.painter import Painted, Painter
 from optionscanner.workbook.live.patience import LONGEST_S, Patience
 from optionscanner.workbook.live.terminal import leave_to_the_engine
 from optionscanner.workbook.render_cells import INDIA
@@ -60,6 +59,7 @@ class Writer:
         """Number of the newest frame in the workbook."""
         self._shown = ""
         """Front state in the bands."""
+        self._held: frozenset[str] = frozenset()
         self._may_write = self._poll_at = self._beat_at = self._look_at = 0.0
         self._patience = Patience()
         self._busy: deque[tuple[float, float]] = deque()
@@ -95,7 +95,7 @@ class Writer:
     def _open(self) -> None:
         self._tell(wire.RESTARTING if self._losses else wire.OPENING, f"{self.spec.path.name} is being opened")
         try:
-            note = self._have_file()
+            note = made_where_missing(self.spec.path, self.spec.template)
             with self._call(OPEN_S):
                 self._take(self.front.open(self.spec.path), note)
         except FrontLost as lost:
@@ -106,21 +106,6 @@ class Writer:
         except WorkbookError as error:
             self._tell(wire.FAILED, str(error))
             self._inbox.wait(FAILED_EVERY_S)
-
-    def _have_file(self) -> str:
-        """Make the workbook from the template where it is missing; the sentence that says so."""
-        path = self.spec.path
-        if path.exists():
-            return ""
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(self.spec.template())
-            beside.replace(path)
-        except OSError as error:
-            why = (error.strerror or type(error).__name__).lower()
-            raise WorkbookError(f"{path}: the workbook cannot be made ({why}); check the folder") from error
-        return f"{path.name} was missing and was created from the template"
 
     def _take(self, opened: Opened, note: str = "") -> None:
         """The workbook is open: find our blocks, give back what a crash took from the inputs."""
@@ -240,19 +225,25 @@ class Writer:
         self._losses = 0
         took = time.monotonic() - began
         self._unsaved = self._unsaved or painted.cells > 0
-        self._written, self._shown = number, state
         self._may_write = began + took / self._inbox.most
         self._busy.append((began, took))
-        missing = tuple(self._painter.binding.missing)
-        notes = workbook_notes(self.spec.path.name, self._note, missing, self._painter.truncated)
-        self._note = ""
-        result = WriteResult("written", notes, took * 1000.0, painted.cells, painted.blocks, missing)
         held = frozenset(self._painter.holding)
-        self._send(wire.Done(number, result, self._share(), held))
+        if number > self._written or held != self._held:
+            self._report(number, painted, took, held)
+        self._written, self._shown, self._held = number, state, held
         if paused:
             self._tell(wire.PAUSED, f"{self.spec.path.name}: paused by you; RESUME on CONTROL writes again")
         else:
             self._tell(wire.LIVE, "")
+
+    def _report(self, number: int, painted: Painted, took: float, held: frozenset[str]) -> None:
+        """Tell the engine that a frame is in the workbook."""
+        assert self._painter is not None
+        missing = tuple(self._painter.binding.missing)
+        notes = workbook_notes(self.spec.path.name, self._note, missing, self._painter.truncated)
+        self._note = ""
+        result = WriteResult("written", notes, took * 1000.0, painted.cells, painted.blocks, missing)
+        self._send(wire.Done(number, result, self._share(), held))
 
     def _share(self) -> float:
         """Part of the spreadsheet's time of the last minute that frames took."""
