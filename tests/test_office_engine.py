@@ -239,7 +239,7 @@ def test_names(book, sheet):
     assert book.names["RATE"].refers_to == "=0.065"
     assert [name.name for name in book.sheets["Page two"].names] == ["'Page two'!LOCAL"]
     for word in ("BROKEN", "RATE"):
-        with pytest.raises(xlwings.NoSuchObjectError, match=f"{word} refers to no cells"):
+        with pytest.raises(xlwings.NoSuchObjectError, match=f"{word} refers to no single block of cells"):
             book.names[word].refers_to_range  # noqa: B018
     sheet["B3:C4"].name = "MINE"
     assert book.names["MINE"].refers_to_range == sheet["B3:C4"]

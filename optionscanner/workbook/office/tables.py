@@ -138,7 +138,7 @@ class Name(base_classes.Name):
         """The cells it stands for; raises NoSuchObjectError where there are none."""
         found = self.range_or_none()
         if found is None:
-            raise NoSuchObjectError(f"the name {self.name} refers to no cells: {self.refers_to}")
+            raise NoSuchObjectError(f"the name {self.name} refers to no single block of cells: {self.refers_to}")
         return found
 
 
