@@ -91,7 +91,7 @@ def test_a_process_id_that_was_given_away_is_not_ours(tmp_path):
 def test_foreign_locks_are_refused_and_named(place):
     book = place / "Desk.xlsx"
     lock = place / ".~lock.Desk.xlsx#"
-    lock.write_text(",asha,trading-pc,30.01.2026 09:10,file:///home/asha/.config/libreoffice/4;")
+    lock.write_text(",asha,trading-pc,30.01.2026 09:10,file:///srv/asha/office/4;")
     with pytest.raises(
         WorkbookBusy, match=r"open in another LibreOffice \(asha, on trading-pc, since 30.01.2026 09:10\)"
     ):
