@@ -380,8 +380,8 @@ def test_an_engine_that_is_killed_leaves_its_last_word_and_a_whole_file(tmp_path
     book, profile = tmp_path / "OptionsDashboard.xlsx", tmp_path / "profile"
     root = Path(__file__).resolve().parent.parent
     try:
-        for number in range(3):
-            keep = "keep" if number < 2 else "end"
+        for number in range(2):
+            keep = "keep" if number < 1 else "end"
             engine = subprocess.Popen(
                 [sys.executable, "-m", "tests.live_engine", book, profile, keep], stdout=subprocess.PIPE, text=True,
                 cwd=root,
