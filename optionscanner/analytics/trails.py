@@ -1,4 +1,4 @@
-"""Adds what a cycle computed to the trails of the indices. Main entry: `followed`."""
+"""Adds what a cycle computed to the trails of the day. Main entry: `followed`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ _ROW_OF = {spec.name: spec.row for spec in READINGS}
 
 
 def followed(trails: Trails | None, chains: Chains, readings: Mapping[str, Reading]) -> Trails:
-    """The trails with this cycle's values of every index whose nearest expiry was observed anew.
+    """The trails with this cycle's values of every name whose nearest expiry was observed anew.
 
     Trails of another day, or none, begin afresh.
     """
     begun = Trails.of_day(chains.day)
     trails = begun if trails is None or trails.opens != begun.opens else trails.on(begun.names)
     layout = chains.layout
-    index = np.flatnonzero(layout.is_index)
-    front = layout.underlying_front[index]
+    front = layout.underlying_front
     renewed = (front >= 0) & chains.updated[front]
     if not renewed.any():
         return trails
@@ -33,6 +32,6 @@ def followed(trails: Trails | None, chains: Chains, readings: Mapping[str, Readi
         table, _, name = source.partition(".")
         if table in readings:
             values = np.asarray(readings[table][name], dtype=np.float64)
-            rows = index if _ROW_OF[table] == "underlying" else front
-            seen[source] = np.where(renewed, values[rows], np.nan)
+            own = values if _ROW_OF[table] == "underlying" else values[front]
+            seen[source] = np.where(renewed, own, np.nan)
     return trails.seen(chains.as_of, seen)

@@ -123,28 +123,30 @@ def resumed_state(connection: sqlite3.Connection, path: Path, session: int, layo
 
 
 def resumed_trails(connection: sqlite3.Connection, session: int, day: DayContext) -> Trails:
-    """What the stored readings of the session say of the indices' numbers since the open."""
+    """What the stored readings of the session say of each name's numbers since the open."""
     trails = Trails.of_day(day)
     layout = day.layout
-    columns = ", ".join(SOURCES)
-    for i, name in enumerate(trails.names):
-        front = int(layout.underlying_front[layout.names.index(name)])
-        if front < 0:
+    nearest = {
+        (name, layout.segment_keys[front].expiry.isoformat()): i
+        for i, (name, front) in enumerate(zip(layout.names, layout.underlying_front.tolist(), strict=True))
+        if front >= 0
+    }
+    rows = connection.execute(
+        f"SELECT price.at, price.underlying, price.expiry, {', '.join(SOURCES)} FROM price "
+        "LEFT JOIN open_interest USING (session, at, underlying, expiry) "
+        "LEFT JOIN flow USING (session, at, underlying, expiry) "
+        "LEFT JOIN readiness USING (session, at, underlying) "
+        "WHERE price.session = ? ORDER BY price.at",
+        (session,),
+    )
+    for at, underlying, expiry, *values in rows:
+        i = nearest.get((underlying, expiry))
+        if i is None:
             continue
-        rows = connection.execute(
-            # Cycle by cycle, because the tables' keys begin with the instant.
-            f"SELECT price.at, {columns} FROM cycle CROSS JOIN price USING (session, at) "
-            "LEFT JOIN open_interest USING (session, at, underlying, expiry) "
-            "LEFT JOIN flow USING (session, at, underlying, expiry) "
-            "LEFT JOIN readiness USING (session, at, underlying) "
-            "WHERE cycle.session = ? AND price.underlying = ? AND price.expiry = ? ORDER BY price.at",
-            (session, name, layout.segment_keys[front].expiry.isoformat()),
-        )
-        for at, *values in rows:
-            point = trails.point_at(at / 1000.0)
-            for source, value in zip(SOURCES, values, strict=True):
-                if value is not None:
-                    trails.values[source][i, point] = value
+        point = trails.point_at(at / 1000.0)
+        for source, value in zip(SOURCES, values, strict=True):
+            if value is not None:
+                trails.values[source][i, point] = value
     return trails
 
 

@@ -83,6 +83,6 @@ class CycleReport:
     timings: Mapping[str, float] = field(default_factory=dict)
     """step -> milliseconds."""
     trails: Trails | None = None
-    """How the indices' headline numbers moved since the open; None where nobody follows them."""
+    """How each name's headline numbers moved since the open; None where nobody follows them."""
     control: Control | None = None
     """What the user set and what was answered; None where nobody listens."""

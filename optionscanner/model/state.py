@@ -116,4 +116,4 @@ class Resume:
     note: str
     """One sentence for the log: what is resumed, or why not."""
     trails: Trails | None = None
-    """What is stored of the indices' numbers since the open; None where nothing is."""
+    """What is stored of each name's numbers since the open; None where nothing is."""

@@ -1,4 +1,4 @@
-"""How the headline numbers of the indices moved through the session: a short series of points, bounded in length.
+"""How the headline numbers of each name moved through the session: a short series of points, bounded in length.
 
 Main entries: `Trails.of_day`, `Trails.seen`. A point holds the newest value within its five minutes. Pure: a trail is
 a value that is handed on from cycle to cycle, and the same observations make the same trail.
@@ -51,10 +51,9 @@ class Trails:
 
     @classmethod
     def of_day(cls, day: DayContext) -> Trails:
-        """Nothing seen yet of the day's indices."""
-        layout, session = day.layout, day.session
-        names = tuple(name for name, is_index in zip(layout.names, layout.is_index, strict=True) if is_index)
-        return cls.fresh(names, opens=session.opens.timestamp(), closes=session.closes.timestamp())
+        """Nothing seen yet of the day's underlyings."""
+        session = day.session
+        return cls.fresh(tuple(day.layout.names), opens=session.opens.timestamp(), closes=session.closes.timestamp())
 
     @property
     def points(self) -> int:

@@ -147,7 +147,7 @@ SETTING_HEADS = {
     "Unit": "unit of the value",
     "Allowed": "what the cell takes; anything else is refused with the reason",
     "In force": "what the program works with now; differs from Value while a change waits or was refused",
-    "Since": "when that came into force, hh:mm:ss IST on the session's clock",
+    "Since": "when that came into force, hh:mm:ss IST by the computer's clock",
     "Answer": "accepted, or refused with the reason",
     "Watchlist": "type a stock's symbol into each cell; ALERT_SUMMARY can show these first",
 }
