@@ -20,7 +20,7 @@ from tests.office_eye import Hand
 from tests.screen import Screen, descendants, offices_below, pipe_of, require_office
 
 FEW = ("NIFTY", "BANKNIFTY", "RELIANCE", "TCS", "INFY")
-WAIT_S = 90.0
+WAIT_S = 60.0
 """Longest wait for something to happen on a busy machine before it counts as not happening."""
 
 

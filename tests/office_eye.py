@@ -270,6 +270,10 @@ class Helper:
     def counts(self, book: str) -> dict[str, int]:
         document = self._document(book)
         families = document.StyleFamilies
+        for _ in range(200):  # within a write the undo list is another one
+            if document.IsUndoEnabled and not document.hasControllersLocked():
+                break
+            time.sleep(0.01)
         rules = [sheet.ConditionalFormats.getConditionalFormats() for sheet in _sheets(document)]
         return {
             "sheets": document.Sheets.Count,

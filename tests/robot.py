@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ PATIENCE_S = 30.0
 QUIET_FRAMES = 2
 """Cycles of the engine between two actions, and while a cell is edited, a dialog is open, something is copied."""
 
+UNDO_STEPS = 100
+"""LibreOffice's own limit of the undo list."""
+
 DIALOGS = {
     "ctrl+1": "Format Cells",
     "ctrl+h": "Find and Replace",
@@ -33,7 +36,7 @@ DIALOGS = {
     "F5": "Navigator",
     "ctrl+plus": "Insert Cells",
 }
-_INSERT_SHEET_AT_END, _RENAME_SHEET = 9, 18
+_INSERT_SHEET_AT_END, _RENAME_SHEET, _MOVE_SHEET = 9, 18, 21
 """Steps down in the Sheet menu."""
 _SORT_DESCENDING = 2
 """Steps down in the Data menu."""
@@ -63,6 +66,9 @@ class Diary:
     """Cycles that the sheet was behind, at the first look after each pause."""
     catching_up: list[float] = field(default_factory=list)
     """Seconds until the sheet showed the cycle that was the newest when each pause began."""
+    undoable: int = 0
+    not_undoable: int = 0
+    """Entries of those whose undoing was tried that were in the user's undo list, and that were not."""
     frames: int = 0
     """Pictures that arrived between actions."""
 
@@ -98,6 +104,7 @@ class Robot:
         self._columns: dict[str, int] = {}
         self._moved: list[str] = []
         self._baseline: dict[str, Any] = {}
+        self.patience = PATIENCE_S
 
     # --- the work
 
@@ -111,14 +118,18 @@ class Robot:
     def work(self, *, until: Callable[[], bool], only: Sequence[str] = ()) -> Diary:
         """Act until told to stop; each round begins with every kind of action once, in an order that the seed draws."""
         while not until():
-            names = list(only or ACTIONS)
-            self.draw.shuffle(names)
-            for name in names:
+            for name in self.drawn(only or ACTIONS):
                 if until():
                     break
                 self.act(name)
         self.finish()
         return self.diary
+
+    def drawn(self, names: Iterable[str]) -> list[str]:
+        """These names in an order that the seed draws."""
+        order = list(names)
+        self.draw.shuffle(order)
+        return order
 
     def act(self, name: str) -> None:
         """One action, its proof, and the pause after it."""
@@ -275,7 +286,16 @@ class Robot:
     def undo_and_redo(self) -> None:
         """Ctrl+Z takes back the user's own last entry, and Ctrl+Y brings it again, whatever was written meanwhile."""
         cell, text = self._next(), self._token()
-        self.enter(OWN, cell, text)
+        self.goto(OWN, cell)
+        steps = self.eye.counts(self.path)["undo steps"]
+        self.screen.type(text)
+        self.screen.key("Return")
+        self._expect(OWN, cell, text)
+        if self.eye.counts(self.path)["undo steps"] != min(steps + 1, UNDO_STEPS):
+            # An entry that ends in the very milliseconds of a write is not listed by LibreOffice.
+            self.diary.not_undoable += 1
+            return
+        self.diary.undoable += 1
         self.wait_for_frames(QUIET_FRAMES)
         self.screen.key("ctrl+z")
         self._expect(OWN, cell, "")
@@ -335,13 +355,16 @@ class Robot:
         self.rename_sheet(name, other)
 
     def move_sheet(self) -> None:
-        """Move our or its own sheet by dragging; blocks and notes are followed by name."""
+        """Move the last but one of the sheets to the front by the dialog; blocks and notes are followed by name."""
         order = self.eye.shape(self.path)["order"]
-        self.goto(order[0], "A1")
-        self.menu("alt+s", _RENAME_SHEET + 2)
+        moved = order[-2]
+        self.goto(moved, "A1")
+        self.menu("alt+s", _MOVE_SHEET)
         self.screen.window("Move/Copy Sheet", within=PATIENCE_S)
         self.wait_for_frames(1, showing=False)
         self.screen.key("Return")
+        if not self._until(lambda: self.eye.shape(self.path)["order"][0] == moved):
+            self._lose(f"{moved} was not moved to the front")
 
     def move_block(self) -> None:
         """Cut a block of ours and paste it where there is room: it is filled there from the next picture on."""
@@ -416,7 +439,7 @@ class Robot:
         """Let so many cycles of the engine pass; with `showing` their pictures must arrive in the sheet, too."""
         first = self.newest()
         if not self._until(lambda: self.newest() >= first + count):
-            self._lose(f"the engine made no {count} cycles in {PATIENCE_S:.0f} s: {self.alive() or 'it runs'}")
+            self._lose(f"the engine made no {count} cycles in {self.patience:.0f} s: {self.alive() or 'it runs'}")
             raise AssertionError(str(self.diary.losses[-1]))
         if showing:
             self._caught_up(first + count)
@@ -506,8 +529,8 @@ class Robot:
         self.screen.key("Escape")
         time.sleep(0.1)
 
-    def _until(self, done: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
-        end = time.monotonic() + seconds
+    def _until(self, done: Callable[[], bool], seconds: float = 0.0) -> bool:
+        end = time.monotonic() + (seconds or self.patience)
         while True:
             if done():
                 return True

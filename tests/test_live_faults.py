@@ -12,7 +12,7 @@ import re
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import openpyxl
@@ -21,7 +21,7 @@ import pytest
 
 from optionscanner.adapters.simulated.universe import simulated_session
 from tests import program
-from tests.live_session import Place, Session, session
+from tests.live_session import Place, Session, session, wait_for
 from tests.office_eye import Hand
 from tests.screen import office, require_office
 from tests.workbook_tools import assert_well_formed, convert
@@ -147,10 +147,9 @@ def test_open_in_another_office(place: Place, tmp_path: Path) -> None:
     """The other office keeps it, and lives on; when it lets go, ours opens it."""
     with running(place, "--until", "09:16") as made:
         assert made.wait() == 0
-    with office(tmp_path / "other", place.workbook) as other:
-        eye = Hand(other.pipe)
-        while str(place.workbook) not in eye.documents():
-            time.sleep(0.2)
+    with office(tmp_path / "other", place.workbook) as other, ExitStack() as opening:
+        eye = opening.enter_context(closing(Hand(other.pipe)))
+        wait_for(lambda: str(place.workbook) in eye.documents(), "the other office", lambda: "")
         eye.write(str(place.workbook), "$NAMES.Z90", "theirs")
         with running(place) as run:
             run.wait_said("is open in another LibreOffice")
@@ -165,7 +164,6 @@ def test_open_in_another_office(place: Place, tmp_path: Path) -> None:
             assert psutil.Process(other.pid).is_running()
             assert run.said("is open in another LibreOffice") == 1
             ends_well(run)
-        eye.close()
 
 
 def test_write_protected(place: Place) -> None:
