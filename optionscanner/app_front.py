@@ -72,7 +72,7 @@ def open_host(config: Config, asked: str | None, book: Path, *, tell: Callable[[
     log.info("front=%s workbook=%s", front, book)
     template = workbook_template(book)
     if front == "file":
-        return FileHost(book, template=template)
+        return FileHost(book, template=template).prepare()
     # A host that writes the file brings it up to date itself.
     try:
         told = upgrade_file(book, template)

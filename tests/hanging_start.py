@@ -34,5 +34,5 @@ class HangingHost(FileHost):
 if __name__ == "__main__":
     how, *arguments = sys.argv[1:]
     if how == "always" or not supervised.restarted_after():
-        app.FileHost = lambda path: HangingHost(path, how)
+        app.open_host = lambda config, asked, book, *, tell: HangingHost(book, how).prepare()
     sys.exit(app.main(arguments))

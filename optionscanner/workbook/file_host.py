@@ -61,6 +61,13 @@ class FileHost:
         self._pending: dict[str, Given] = {}
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="workbook")
 
+    def prepare(self) -> FileHost:
+        """Make or read the workbook now, which takes longer than a picture; what is wrong the first picture says."""
+        with suppress(WorkbookBusy, WorkbookError):
+            self._refuse_if_open()
+            self._unsaid = self._load() or self._unsaid
+        return self
+
     def write(self, frame: Frame) -> WriteResult:
         """Put the frame's values into the file; what a user can do to a file comes back as a sentence."""
         self._newest = self._result(self._paused(frame) if self.paused and self._shown else frame)
