@@ -7,11 +7,10 @@ over the names and one read of each sheet.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from optionscanner.model.frame import Cell
 from optionscanner.workbook.binding import matched_columns
 from optionscanner.workbook.book_xml import Area, areas
 from optionscanner.workbook.grid import Cells, Input, Line, Named, Sheet, Table
@@ -26,9 +25,7 @@ from optionscanner.workbook.live.places import (
     looks,
     single_runs,
 )
-
-Read = Callable[[Any], Sequence[Sequence[Cell]]]
-"""Values of an xlwings Range as rows of numbers, texts and blanks."""
+from optionscanner.workbook.live.reading import Read, still_over
 
 HEARTBEAT = "HEARTBEAT"
 """Defined name of the cell that tells when the writer was last alive."""
@@ -60,24 +57,26 @@ class LiveBinding:
     """Blocks, and ``block.header`` for columns, that are no longer there."""
     keys: Mapping[str, int] = field(default_factory=dict)
     """table -> value of its rows that tells them apart, of ranked tables."""
-    _views: dict[str, list[tuple[Rectangle, Any]]] = field(default_factory=dict)
-    """sheet -> what to read so as to see our blocks on it, as xlwings Ranges."""
+    _areas: dict[tuple[str, int, int, int, int], Any] = field(default_factory=dict)
+    """(sheet, top, left, bottom, right) -> xlwings Range that was read before; a range takes longer to make than to
+    read."""
     heartbeat: Area | None = None
     sheets: dict[str, Any] = field(default_factory=dict)
     """sheet name -> xlwings.Sheet."""
 
-    def image(self, sheet: str) -> Image:
-        """What the sheet shows now, over all our blocks."""
-        if sheet not in self._views:
-            self._views[sheet] = [(over, self._over(sheet, over)) for over in looks(list(self.on(sheet)), self.keys)]
-        return Image([(over, self.read(area)) for over, area in self._views[sheet]])
+    def image(self, sheet: str, names: Sequence[str]) -> Image:
+        """What the sheet shows now of these blocks on it: enough to tell whether they stand where they stood."""
+        parts = []
+        for over in looks([self.placed[name] for name in names], self.keys):
+            corners = sheet, over.top, over.left, over.bottom, over.right
+            if corners not in self._areas or not still_over(self._areas[corners], over):
+                self._areas[corners] = self.range(*corners)
+            parts.append((over, self.read(self._areas[corners])))
+        return Image(parts)
 
     def first_image(self, sheet: str, over: Rectangle) -> Image:
         """What it shows in a rectangle of it."""
-        return Image([(over, self.read(self._over(sheet, over)))])
-
-    def _over(self, sheet: str, over: Rectangle) -> Any:
-        return self.range(sheet, over.top, over.left, over.bottom, over.right)
+        return Image([(over, self.read(self.range(sheet, over.top, over.left, over.bottom, over.right)))])
 
     def range(self, sheet: str, top: int, left: int, bottom: int, right: int) -> Any:
         """xlwings.Range of these cells."""
@@ -108,7 +107,6 @@ class LiveBinding:
         placed.last = None
         area = Area(placed.sheet, placed.top, placed.left, placed.bottom, placed.right)
         self.book.names[name].refers_to = f"={area}"
-        self._views.pop(placed.sheet, None)
         return True
 
     def _free_below(self, placed: Placed, wanted: int) -> int:

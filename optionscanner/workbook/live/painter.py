@@ -19,7 +19,7 @@ from optionscanner.workbook.live import held
 from optionscanner.workbook.live.binding import LiveBinding, bind
 from optionscanner.workbook.live.front import Front, Opened
 from optionscanner.workbook.live.places import BLANK, Image, Placed, Rows, Run, around, bridged
-from optionscanner.workbook.live.reading import reader
+from optionscanner.workbook.live.reading import formulas, reader
 
 CONTROL_SHEET = "CONTROL"
 _MODE, _FRONT = "band.mode", "band.front"
@@ -82,6 +82,7 @@ class Painter:
         older = getattr(self, "binding", None)
         self.binding = bind(self.opened.book, self.layout, reader(self.front.name), self._keys)
         self.bound_times += 1
+        self._fresh = True
         if older is None:
             return True
         self.binding.adopt(older)
@@ -112,6 +113,7 @@ class Painter:
                 placed.last = given[name]
                 cells += done
                 count += done > 0
+        self._fresh = False
         return Painted(cells, count)
 
     def stop(self, sentence: str) -> None:
@@ -184,22 +186,29 @@ class Painter:
 
     def _looked(self, changed: Sequence[str]) -> dict[str, Image]:
         """Images of the sheets that hold the changed blocks, the binding made right by what they show."""
-        sheets = {self.binding.placed[name].sheet for name in changed}
-        images = {sheet: self.binding.image(sheet) for sheet in sheets}
-        strange = [
-            p
-            for sheet in sheets
-            for p in self.binding.on(sheet)
-            if not _stands(p, images[sheet], self._keys.get(p.name))
-        ]
-        if not strange:
+        if not self._fresh and any(self._unseen(name) for name in changed):
+            # What was never written cannot be recognised, so its name is asked first.
+            self.bind()
+            changed = [name for name in changed if name in self.binding.placed]
+        images = self._images(changed)
+        here = [self.binding.placed[name] for name in changed]
+        if all(_stands(p, images[p.sheet], self._keys.get(p.name)) for p in here):
             return images
-        if self.bind():
-            images = {sheet: self.binding.image(sheet) for sheet in {p.sheet for p in self.binding.placed.values()}}
+        self.bind()
+        images = self._images(list(self.binding.placed))
         for placed in self.binding.placed.values():
-            if placed.sheet in images:
-                _learn(placed, images[placed.sheet], self._keys.get(placed.name))
+            _learn(placed, images[placed.sheet], self._keys.get(placed.name))
         return images
+
+    def _images(self, names: Sequence[str]) -> dict[str, Image]:
+        by_sheet: dict[str, list[str]] = {}
+        for name in names:
+            by_sheet.setdefault(self.binding.placed[name].sheet, []).append(name)
+        return {sheet: self.binding.image(sheet, listed) for sheet, listed in by_sheet.items()}
+
+    def _unseen(self, name: str) -> bool:
+        placed = self.binding.placed[name]
+        return not placed.headers and not any(run.shown for run in placed.runs)
 
     def _fit(self, name: str, rows: Rows) -> None:
         """Let a table grow to its rows where there is room; remember those that stay cut off."""
@@ -275,7 +284,7 @@ class Painter:
             for c, value in enumerate(row)
         }
         fixed = self._fixed[self._owner[placed.name].name]
-        block = bridged(over, ours, image, placed.bridge.formula, fixed)
+        block = bridged(over, ours, image, formulas(placed.bridge), fixed)
         if block is None:
             return False
         placed.bridge.raw_value = block

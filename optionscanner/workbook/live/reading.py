@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from optionscanner.model.frame import Cell
-from optionscanner.workbook.live.binding import Read
-from optionscanner.workbook.live.places import BLANK
+from optionscanner.workbook.live.places import BLANK, Rectangle
+
+Read = Callable[[Any], Sequence[Sequence[Cell]]]
+"""Values of an xlwings Range as rows of numbers, texts and blanks."""
 
 _DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - spreadsheets know no zones
 
@@ -16,6 +18,28 @@ _DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - spreadsheets know no zones
 def reader(front: str) -> Read:
     """How values of an xlwings Range are read in this program."""
     return _of_office if front == "libreoffice" else _of_excel if front == "excel" else plain
+
+
+def still_over(area: Any, over: Rectangle) -> bool:
+    """Whether a range that was kept lies where it was made: LibreOffice moves it along with inserted rows and columns.
+
+    False where the program cannot tell at the price of one quick call.
+    """
+    native = area.api
+    if not hasattr(native, "getRangeAddress"):
+        return False
+    at = native.getRangeAddress()
+    return (at.StartRow, at.StartColumn, at.EndRow, at.EndColumn) == (
+        over.top - 1, over.left - 1, over.bottom - 1, over.right - 1
+    )  # fmt: skip
+
+
+def formulas(area: Any) -> Sequence[Sequence[Any]]:
+    """What stands in the cells of an xlwings Range: formulas in whatever notation, constants as text, "" for none."""
+    native = area.api
+    # LibreOffice gives the block in one call; xlwings' own way turns each formula into Excel's notation.
+    rows: Sequence[Sequence[Any]] = native.getFormulaArray() if hasattr(native, "getFormulaArray") else area.formula
+    return rows
 
 
 def plain(area: Any) -> Sequence[Sequence[Cell]]:
