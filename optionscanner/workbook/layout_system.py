@@ -24,7 +24,7 @@ EVENT_ROWS = 60
 
 _HEALTH = (
     Column("Item", 34, "health.item", Kind.TEXT),
-    Column("Value", 28, "health.value", Kind.ANY),
+    Column("Value", 30, "health.value", Kind.ANY),
     Column("Limit", 18, "health.limit", Kind.TEXT),
     Column("State", 9, "health.state", Kind.WORD),
     Column("Since", 11, "health.since", Kind.TIME, "IST"),
@@ -58,7 +58,7 @@ _WORST = (
 
 _EVENTS = (
     Column("Where", 34, "event.where", Kind.TEXT),
-    Column("Times", 28, "event.times", Kind.COUNT),
+    Column("Times", 30, "event.times", Kind.COUNT),
     Column("Time", 18, "event.at", Kind.TIME, "IST"),
     Column("What", 9, "event.what", Kind.TEXT, "newest first"),
     spacer(11),
