@@ -342,3 +342,18 @@ def test_books_by_path_save_as_and_pdf(app, book, tmp_path):
     again.close()
     assert xlwings.apps.active == app
     assert not xlwings.__pro__
+
+
+def test_notes_stay_when_values_are_written_over_their_cells(sheet):
+    """LibreOffice drops them with a block of values; Excel, and so every user of xlwings, expects them to stay."""
+    notes = sheet.impl.uno.getAnnotations()
+    for row, column in ((1, 1), (1, 3), (4, 0)):
+        cell = sheet.impl.uno.getCellByPosition(column, row)
+        notes.insertNew(cell.getCellAddress(), f"mine at {row}, {column}")
+    values = [[float(10 * r + c) for c in range(5)] for r in range(6)]
+    values[1][1], values[4][0] = "=1+1", None
+    sheet.range("A1:E6").raw_value = values
+    kept = {(n.Position.Row, n.Position.Column): n.getString() for n in (notes.getByIndex(i) for i in range(3))}
+    assert kept == {(1, 1): "mine at 1, 1", (1, 3): "mine at 1, 3", (4, 0): "mine at 4, 0"}
+    found = sheet.range("A1:E6").raw_value
+    assert [list(row) for row in found] == values

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from optionscanner.workbook.office.bridge import Bridge
+from optionscanner.workbook.office.notes import Notes
 
 _ENGLISH = {"Language": "en", "Country": "US", "Variant": ""}
 _DATE, _LOGICAL = 2, 1024
@@ -39,6 +40,7 @@ class Document:
     def __init__(self, bridge: Bridge, model: Any) -> None:
         self.bridge = bridge
         self.model = model
+        self.notes = Notes()
         self._locale = bridge.struct("com.sun.star.lang.Locale", **_ENGLISH)
         self._kinds: dict[int, str] = {}
         """Key of a number format -> "date", "truth" or ""."""

@@ -11,6 +11,7 @@ from xlwings import base_classes, utils
 from optionscanner.errors import WorkbookError
 from optionscanner.workbook.office.document import Api, Document
 from optionscanner.workbook.office.looks import Looks
+from optionscanner.workbook.office.notes import around
 from optionscanner.workbook.office.values import CellError, Shown, rows
 
 LAST_ROW = 1_048_576
@@ -115,7 +116,7 @@ class Range(Looks, base_classes.Range):
                 "give the block the shape of its range"
             )
         try:
-            self.uno.setDataArray(cleaned)
+            self._put(cleaned)
         except self._document.bridge.failed as error:
             if self._document.disposed():
                 raise
@@ -124,6 +125,23 @@ class Range(Looks, base_classes.Range):
                 "stands there; unprotect the sheet or move the formula"
             ) from error
         self._show(block, cleaned)
+
+    def _put(self, cleaned: tuple[tuple[Any, ...], ...]) -> None:
+        """Write a block; cells with a note one by one, as they would lose it."""
+        nrows, ncols = self.shape
+        noted = self._document.notes.within(self.sheet.uno, (self.row - 1, self.column - 1, nrows, ncols))
+        if not noted:
+            self.uno.setDataArray(cleaned)
+            return
+        for row, column in noted:
+            cell, value = self.uno.getCellByPosition(column, row), cleaned[row][column]
+            if isinstance(value, float):
+                cell.setValue(value)
+            else:
+                cell.setString(value)
+        for top, left, height, width in around(nrows, ncols, noted):
+            part = self.uno.getCellRangeByPosition(left, top, left + width - 1, top + height - 1)
+            part.setDataArray(tuple(line[left : left + width] for line in cleaned[top : top + height]))
 
     def _read(self, row: int, values: tuple[Any, ...]) -> tuple[Any, ...]:
         read = tuple([None if value == "" else value for value in values])
