@@ -8,16 +8,18 @@ again first. So nothing is ever written beside its place, and what the user over
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from optionscanner.errors import WorkbookError
 from optionscanner.model.frame import Cell
 from optionscanner.workbook.grid import Cells, Line, Sheet, Table
 from optionscanner.workbook.layout import BlockSpec
 from optionscanner.workbook.layout import blocks as blocks_of
 from optionscanner.workbook.live import held
 from optionscanner.workbook.live.binding import LiveBinding, bind
-from optionscanner.workbook.live.front import Front, Opened
+from optionscanner.workbook.live.front import Front, FrontBusy, FrontLost, Opened
 from optionscanner.workbook.live.places import BLANK, Image, Placed, Rows, Run, around, bridged
 from optionscanner.workbook.live.reading import formulas, reader
 
@@ -62,6 +64,8 @@ class Painter:
     orders: dict[str, held.Order] = field(default_factory=dict)
     holding: dict[str, str] = field(default_factory=dict)
     """ranked table -> why its order is held."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """sheet -> why it took no values at the last frame."""
     bound_times: int = 0
     """How often the names were read."""
 
@@ -107,23 +111,39 @@ class Painter:
         with self.front.quiet(self.opened):
             for name in changed:
                 self._fit(name, given[name])
+            self.refused.clear()
             for name in changed:
                 placed = self.binding.placed[name]
-                done = self._write(placed, self._ordered(placed, given[name], images), images.get(placed.sheet))
-                placed.last = given[name]
-                cells += done
-                count += done > 0
+                rows = self._ordered(placed, given[name], images)
+                with self._refusable(placed.sheet):
+                    done = self._write(placed, rows, images.get(placed.sheet))
+                    placed.last = given[name]
+                    cells += done
+                    count += done > 0
         self._fresh = False
         return Painted(cells, count)
 
+    @contextmanager
+    def _refusable(self, sheet: str) -> Iterator[None]:
+        """Around one write: a sheet that takes no values, e.g. since its user protected it, is remembered."""
+        try:
+            yield
+        except (FrontLost, FrontBusy):
+            raise
+        except WorkbookError as error:
+            self.refused.setdefault(sheet, str(error))
+
     def stop(self, sentence: str) -> None:
-        """Write that the engine stopped into the mode and front cells of every sheet."""
+        """Write that the engine stopped into the mode and front cells of every sheet; the mode stays behind it."""
         with self.front.quiet(self.opened):
             for single in (*self._modes, *self._fronts):
                 placed = self.binding.placed.get(single.block)
                 place = placed.cells[single.index] if placed is not None else None
                 if placed is not None and place is not None:
-                    self.binding.range(placed.sheet, *place, *place).raw_value = ((sentence,),)
+                    mode = placed.last[single.index][0] if single in self._modes and placed.last else None
+                    said = f"{sentence}  {mode}" if mode else sentence
+                    with self._refusable(placed.sheet):
+                        self.binding.range(placed.sheet, *place, *place).raw_value = ((said,),)
 
     def beat(self, now: float) -> None:
         """Write the time into HEARTBEAT [serial number of the machine's wall clock], where the workbook has it."""
