@@ -225,6 +225,6 @@ class StubFront:
     def run_macro(self, opened, name, *arguments):
         return (name, arguments)
 
-    def close(self, opened, *, leave_open):
+    def close(self, opened, *, leave_open, save=True):
         self.saves.append("left open" if leave_open else "closed")
         self.closed.set()

@@ -172,12 +172,13 @@ class ExcelFront:
         with self._translated(self._path):
             return opened.book.macro(name)(*arguments)
 
-    def close(self, opened: Opened, *, leave_open: bool) -> None:
+    def close(self, opened: Opened, *, leave_open: bool, save: bool = True) -> None:
         """Let go; without `leave_open` the workbook is saved and closed, and an Excel that we started ends."""
         app, self._app = self._app, None
         if leave_open:
             return
-        self.save(opened)
+        if save:
+            self.save(opened)
         with self._translated(self._path):
             owner = opened.book.app
             opened.book.close()

@@ -74,8 +74,11 @@ class Front(Protocol):
     def run_macro(self, opened: Opened, name: str, *arguments: Any) -> Any:
         """Run a macro of the workbook (`Module.Name`); returns what it returns."""
 
-    def close(self, opened: Opened, *, leave_open: bool) -> None:
-        """Let go; with `leave_open` the user keeps the workbook, else it is saved, closed, and what we started ends."""
+    def close(self, opened: Opened, *, leave_open: bool, save: bool = True) -> None:
+        """Let go; with `leave_open` the user keeps the workbook, else it is closed, and what we started ends.
+
+        `save`: whether it is saved in its place before.
+        """
 
 
 class FrontLost(WorkbookError):

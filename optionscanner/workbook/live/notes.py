@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
 
 
-def workbook_notes(name: str, note: str, missing: Sequence[str], truncated: Sequence[str]) -> str:
+def workbook_notes(
+    name: str, note: str, missing: Sequence[str], truncated: Sequence[str], refused: Iterable[str] = ()
+) -> str:
     """Everything worth saying about a write into the workbook `name`; "" when all is well."""
     notes = [note] if note else []
     if missing:
@@ -15,7 +19,12 @@ def workbook_notes(name: str, note: str, missing: Sequence[str], truncated: Sequ
         )
     if truncated:
         notes.append(f"{listed(truncated)}: cut off, because the cells below are in use; free them")
-    return "; ".join(notes)
+    return "; ".join([*notes, *refused])
+
+
+def kept_beside(path: Path, at: datetime) -> Path:
+    """Where a workbook that cannot be saved in its place is saved instead."""
+    return path.with_name(f"{path.stem} not saved {at:%d-%b %H.%M.%S}{path.suffix}")
 
 
 def listed(names: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from optionscanner.workbook.live import wire
 from optionscanner.workbook.live.front import Front, FrontBusy, FrontLost, Opened
 from optionscanner.workbook.live.fronts import Translated, made_where_missing, make_front
 from optionscanner.workbook.live.inputs import differing, read_inputs, write_inputs
-from optionscanner.workbook.live.notes import workbook_notes
+from optionscanner.workbook.live.notes import kept_beside, workbook_notes
 from optionscanner.workbook.live.painter import Painted, Painter
 from optionscanner.workbook.live.patience import LONGEST_S, Patience
 from optionscanner.workbook.live.terminal import leave_to_the_engine
@@ -30,7 +30,7 @@ from optionscanner.workbook.render_cells import INDIA
 BEAT_EVERY_S = 5.0
 LOCKED_EVERY_S, FAILED_EVERY_S, CLOSED_EVERY_S = 3.0, 10.0, 1.0
 SHARE_WINDOW_S = 60.0
-OPEN_S, FILE_S, SAY_S = 90.0, 60.0, 600.0
+OPEN_S, FILE_S, SAY_S, RESCUE_AFTER_S = 90.0, 60.0, 600.0, 3.0
 """How long opening, a file operation, and the wait to say that the engine stopped may take."""
 _EXCEL_DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - the machine's own wall clock, as NOW() counts
 
@@ -225,7 +225,8 @@ class Writer:
         self._losses = 0
         took = time.monotonic() - began
         self._unsaved = self._unsaved or painted.cells > 0
-        self._may_write = began + took / self._inbox.most
+        # The first frame is part of opening: the share is one of the time after it.
+        self._may_write = began + (took / self._inbox.most if self._written else took)
         self._busy.append((began, took))
         held = frozenset(self._painter.holding)
         if number > self._written or held != self._held:
@@ -239,8 +240,8 @@ class Writer:
     def _report(self, number: int, painted: Painted, took: float, held: frozenset[str]) -> None:
         """Tell the engine that a frame is in the workbook."""
         assert self._painter is not None
-        missing = tuple(self._painter.binding.missing)
-        notes = workbook_notes(self.spec.path.name, self._note, missing, self._painter.truncated)
+        painter, missing = self._painter, tuple(self._painter.binding.missing)
+        notes = workbook_notes(self.spec.path.name, self._note, missing, painter.truncated, painter.refused.values())
         self._note = ""
         result = WriteResult("written", notes, took * 1000.0, painted.cells, painted.blocks, missing)
         self._send(wire.Done(number, result, self._share(), held))
@@ -332,20 +333,20 @@ class Writer:
         """The engine let go, or is gone: say so on every sheet, save, let go of the workbook."""
         if self._opened is None or self._closed:
             return
-        until = time.monotonic() + SAY_S
+        began = time.monotonic()
         while True:
             try:
-                self._say_goodbye()
+                self._say_goodbye(rescue=time.monotonic() - began > RESCUE_AFTER_S)
                 return
             except FrontLost:
                 return
             except WorkbookBusy:
-                if time.monotonic() > until:
+                if time.monotonic() - began > SAY_S:
                     return
                 self._calls[wire.BEGAN] = 0.0
                 time.sleep(LONGEST_S)
 
-    def _say_goodbye(self) -> None:
+    def _say_goodbye(self, *, rescue: bool) -> None:
         assert self._painter is not None and self._opened is not None
         keep = self.spec.leave_open
         with self._call(FILE_S):
@@ -356,10 +357,24 @@ class Writer:
             # A file that nobody looks at keeps the day's last picture as it was.
             if keep or not self._inbox.dismissed:
                 self._painter.stop(f"ENGINE STOPPED {datetime.now(INDIA):%H:%M:%S}")
+        saved = self._saved_at_last(self._opened, rescue=rescue)
         with self._call(FILE_S):
-            self.front.save(self._opened)
-        with self._call(FILE_S):
-            self.front.close(self._opened, leave_open=keep)
+            self.front.close(self._opened, leave_open=keep, save=saved)
+
+    def _saved_at_last(self, opened: Opened, *, rescue: bool) -> bool:
+        """Save the workbook; with `rescue`, where its file was moved or changed under it, a copy beside it."""
+        try:
+            with self._call(FILE_S):
+                self.front.save(opened)
+        except WorkbookBusy as busy:
+            if isinstance(busy, FrontBusy) or not rescue:
+                raise
+            copy = kept_beside(self.spec.path, datetime.now(INDIA))
+            with self._call(FILE_S):
+                self.front.save_copy(opened, copy)
+            self._tell(wire.FAILED, f"{busy}; what it showed is kept in {copy.name}")
+            return False
+        return True
 
     # Helpers
 

@@ -162,16 +162,18 @@ class LibreOfficeFront:
         with self._lost_where_gone():
             return macros.run(opened.book.impl.document, name, arguments)
 
-    def close(self, opened: Opened, *, leave_open: bool) -> None:
-        """Let go; without `leave_open` save and close the workbook, and end our office where nothing else is open."""
+    def close(self, opened: Opened, *, leave_open: bool, save: bool = True) -> None:
+        """Let go; without `leave_open` close the workbook, saved before with `save`, and our office if it is empty."""
         watch, path = self._watch(opened)
         office, app = self._require(), self._app
         assert app is not None
         document = opened.book.impl.document
         if not leave_open and office.alive() and not document.disposed():
-            self.save(opened)
+            if save:
+                self.save(opened)
             self._close(office.bridge, document.model, path)
-            repair_macros(path)
+            if save:
+                repair_macros(path)
         if watch is not None:
             watch.stop()
             del self._watches[path]
