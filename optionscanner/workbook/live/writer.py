@@ -93,7 +93,8 @@ class Writer:
     # Opening and losing
 
     def _open(self) -> None:
-        self._tell(wire.RESTARTING if self._losses else wire.OPENING, f"{self.spec.path.name} is being opened")
+        if self._told[0] not in (wire.LOCKED, wire.FAILED):  # a try that fails again is told once
+            self._tell(wire.RESTARTING if self._losses else wire.OPENING, f"{self.spec.path.name} is being opened")
         try:
             note = made_where_missing(self.spec.path, self.spec.template)
             with self._call(OPEN_S):
@@ -225,8 +226,7 @@ class Writer:
         self._losses = 0
         took = time.monotonic() - began
         self._unsaved = self._unsaved or painted.cells > 0
-        # The first frame is part of opening: the share is one of the time after it.
-        self._may_write = began + (took / self._inbox.most if self._written else took)
+        self._may_write = began + (took / self._inbox.most if self._written else took)  # the first belongs to opening
         self._busy.append((began, took))
         held = frozenset(self._painter.holding)
         if number > self._written or held != self._held:
