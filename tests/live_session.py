@@ -165,8 +165,8 @@ class Session:
         return "" if code is None else f"the program ended with {code}: {' | '.join(self.errors[-5:])}"
 
     def stop(self) -> int:
-        """Ctrl-C, and wait for the end; the exit code."""
-        self.process.send_signal(signal.SIGINT)
+        """Ask it to end, as Ctrl-C does, and wait for that; the exit code."""
+        self.process.send_signal(signal.SIGTERM)  # a job in the background hears no SIGINT
         return self.process.wait(120)
 
     def wait(self, timeout: float = 240.0) -> int:
@@ -174,15 +174,21 @@ class Session:
         return self.process.wait(timeout)
 
     def cycles(self) -> list[float]:
-        """Instants of all stored cycles in order [s since 1970 UTC]."""
-        return [
-            float(str(at)) / 1000.0 for (at,) in program.rows(self.place.history, "SELECT at FROM cycle ORDER BY at")
-        ]
+        """Instants of the stored cycles of the newest session in order [s since 1970 UTC]."""
+        sql = "SELECT at FROM cycle WHERE session = (SELECT max(session) FROM cycle) ORDER BY at"
+        return [float(str(at)) / 1000.0 for (at,) in program.rows(self.place.history, sql)]
 
     def describe(self) -> str:
         """Everything that helps to see why something did not happen."""
         cycle = self.place.newest()
         return f"cycle {cycle}, {self.dead() or 'running'}; errors: {self.errors[-6:]}; log: {self.place.log[-600:]}"
+
+    def kill_engine(self) -> None:
+        """Kill -9 of the program; its writer and the spreadsheet program are left to themselves."""
+        for one in offices_below(self.process.pid):
+            self.offices[one.pid] = one
+        self.process.kill()
+        self.process.wait(20)
 
     def wait_for_end_of_offices(self) -> None:
         """Wait until every LibreOffice that was seen below the program, which has ended, has ended too."""
@@ -206,9 +212,16 @@ def wait_for(done: Callable[[], object], what: str, why: Callable[[], str], with
 
 @contextmanager
 def session(
-    place: Place, *arguments: object, shown: Screen | None = None, prefix: Sequence[object] = ()
+    place: Place,
+    *arguments: object,
+    shown: Screen | None = None,
+    prefix: Sequence[object] = (),
+    front: str = "libreoffice",
 ) -> Iterator[Session]:
-    """Start the program on `shown`, or without a screen; whatever is left of it is killed at the end."""
+    """Start the program on `shown`, or without a screen; whatever is left of it is killed at the end.
+
+    `prefix`: a command that takes the program's options instead of the program.
+    """
     require_office()
     environment = program.environment()
     environment.pop("DISPLAY", None)
@@ -216,7 +229,7 @@ def session(
     if shown is not None:
         environment["DISPLAY"] = shown.display
     words = [
-        *(prefix or program.command()), "--front", "libreoffice", "--workbook", place.workbook, "--history",
+        *(prefix or program.command()), "--front", front, "--workbook", place.workbook, "--history",
         place.history, "--config", place.config, *arguments,
     ]  # fmt: skip
     process = subprocess.Popen(

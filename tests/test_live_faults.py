@@ -27,7 +27,7 @@ from tests.screen import office, require_office
 from tests.workbook_tools import assert_well_formed, convert
 
 STEP_S = 30.0
-KILLS = int(os.environ.get("OPTIONSCANNER_KILLS", "3"))
+KILLS = int(os.environ.get("OPTIONSCANNER_KILLS", "2"))
 """How often the engine is killed in the test of kills; the full run does it fifty times."""
 
 pytestmark = [
@@ -84,30 +84,30 @@ def ends_well(run: Session) -> None:
 # --- the spreadsheet program
 
 
-def test_killed(place: Place) -> None:
-    with running(place) as run:
-        run.look()
-        first = run.office()
-        first.kill()
-        run.wait_cycles(2)
-        run.look(other_than=first.pid)
-        run.wait_current()
-        assert run.said("started again") == 1
-        assert len(run.errors) <= 2, run.errors
-        ends_well(run)
-
-
-def test_frozen(place: Place) -> None:
+def test_the_spreadsheet_program_hangs_freezes_and_dies(place: Place) -> None:
+    """A hiccup costs nothing; one that stays frozen, or is killed, is started again. The engine never waits."""
     with running(place) as run:
         run.look()
         first = run.office()
         first.suspend()
-        run.wait_cycles(4)  # the engine does not wait for the frozen program
+        time.sleep(0.5)
+        first.resume()
+        run.wait_current()
+        assert run.office().pid == first.pid
+        assert run.errors == []
+        first.suspend()
+        run.wait_cycles(4)
         run.look(other_than=first.pid)
         run.wait_current()
         assert not first.is_running() or first.status() == psutil.STATUS_ZOMBIE
         assert run.said("started again") == 1
-        assert len(run.errors) <= 2, run.errors
+        second = run.office()
+        second.kill()
+        run.wait_cycles(2)
+        run.look(other_than=second.pid)
+        run.wait_current()
+        assert run.said("started again") == 2
+        assert len(run.errors) <= 4, run.errors
         ends_well(run)
 
 
@@ -123,20 +123,6 @@ def test_closed_and_opened_again_by_its_user(place: Place) -> None:
         run.wait_current()
         run.wait_said("is open again")
         assert len(run.errors) == 2, run.errors
-        ends_well(run)
-
-
-def test_frozen_for_a_moment_only(place: Place) -> None:
-    """A hiccup shorter than the deadline costs nothing: the same program goes on."""
-    with running(place) as run:
-        run.look()
-        first = run.office()
-        first.suspend()
-        time.sleep(0.5)
-        first.resume()
-        run.wait_current()
-        assert run.office().pid == first.pid
-        assert run.errors == []
         ends_well(run)
 
 
@@ -184,7 +170,7 @@ def test_write_protected(place: Place) -> None:
 
 @pytest.mark.parametrize("what", ["renamed", "deleted", "replaced"])
 def test_the_file_under_the_open_workbook(what: str, place: Place) -> None:
-    """The open workbook goes on; at the end the user's other file is as they made it."""
+    """The open workbook goes on; at the end the user's file is as they made it, and what was shown is kept beside."""
     elsewhere = place.workbook.with_name("mine.xlsx")
     with running(place) as run:
         hand = run.look()
@@ -201,19 +187,25 @@ def test_the_file_under_the_open_workbook(what: str, place: Place) -> None:
             copied.create_sheet("Theirs")
             copied.save(place.workbook)
             theirs = place.workbook.read_bytes()
+        hand.write(run.book, "$NAMES.Z90", "unsaved")
         run.wait_cycles(2)
         run.wait_current()
         assert run.stop() == 0, run.describe()
         assert "Traceback" not in "\n".join([*run.errors, run.place.log])
         no_cycle_is_missing(run)
         assert run.left() == []
+        assert len(run.errors) == 1, run.errors
+        assert "changed or removed by another program" in run.errors[0]
+        (kept,) = place.folder.glob("book not saved *.xlsx")
+        assert kept.name in run.errors[0]
+        whole(kept)
+        assert _cell(kept, "NAMES", "Z90") == "unsaved"
         if what == "renamed":
             assert elsewhere.read_bytes() == saved
         if what == "replaced":
             assert place.workbook.read_bytes() == theirs
-            assert len(run.errors) == 1, run.errors
         else:
-            whole(place.workbook)
+            assert not place.workbook.exists()
 
 
 def test_a_file_that_is_no_workbook(place: Place) -> None:
@@ -232,37 +224,39 @@ def test_a_file_that_is_no_workbook(place: Place) -> None:
 # --- what the user does to sheets
 
 
-def test_a_protected_sheet(place: Place) -> None:
-    """The other sheets go on and the user is told; without the protection it is filled again."""
+def test_sheets_protected_renamed_and_removed(place: Place) -> None:
+    """A protected sheet stays as it is and the others go on; a renamed one is followed, a removed one not brought back.
+
+    Names, styles and rules are as many afterwards as before.
+    """
     with running(place) as run:
         hand = run.look()
-        first = run.office().pid
+        run.wait_current()
+        first, before = run.office().pid, counts(hand, run)
         hand.protect(run.book, "NIFTY", on=True)
         stood = hand.values(run.book, "NIFTY_chain")
         run.wait_cycles(3)
         run.wait_current()
         assert hand.values(run.book, "NIFTY_chain") == stood
-        run.wait_for(lambda: run.said("protected") or "protected" in str(hand.values(run.book, "health")), "a word")
+        run.wait_for(lambda: "protected" in str(hand.values(run.book, "health")), "a word on the protected sheet")
         hand.protect(run.book, "NIFTY", on=False)
         run.wait_for(lambda: hand.values(run.book, "NIFTY_chain") != stood, "the sheet to be filled again")
-        assert run.office().pid == first
-        assert len(run.errors) <= 2, run.errors
-        ends_well(run)
-
-
-def test_sheets_renamed_and_removed(place: Place) -> None:
-    """A renamed sheet is followed; a removed one is told once and not brought back."""
-    with running(place) as run:
-        hand = run.look()
         hand.rename_sheet(run.book, "BANKNIFTY", "Bank's & mine")
-        hand.remove_sheet(run.book, "SENSEX")
-        first = hand.values(run.book, "BANKNIFTY_chain")
-        run.wait_for(lambda: hand.values(run.book, "BANKNIFTY_chain") != first, "the renamed sheet to be filled")
+        stood = hand.values(run.book, "BANKNIFTY_chain")
+        run.wait_for(lambda: hand.values(run.book, "BANKNIFTY_chain") != stood, "the renamed sheet to be filled")
         run.wait_current()
+        assert counts(hand, run) == before
+        hand.remove_sheet(run.book, "SENSEX")
+        run.wait_for(lambda: "SENSEX" in str(hand.values(run.book, "health")), "a word on what is gone")
         assert "SENSEX" not in hand.shape(run.book)["order"]
-        run.wait_for(lambda: "SENSEX" in str(hand.values(run.book, "health")), "a word of what is gone")
-        assert len(run.errors) <= 1, run.errors
+        assert run.office().pid == first
+        assert run.errors == []
         ends_well(run)
+
+
+def counts(hand: Hand, run: Session) -> dict[str, int]:
+    """Names, styles, rules; the user's undo list aside."""
+    return {what: count for what, count in hand.counts(run.book).items() if what != "undo steps"}
 
 
 # --- the engine
@@ -277,8 +271,7 @@ def test_the_engine_killed_again_and_again(place: Place) -> None:
         with running(place) as run:
             run.look()
             time.sleep(draw.uniform(0.0, 1.0))  # anywhere between and within writes
-            run.process.kill()
-            run.process.wait(20)
+            run.kill_engine()
             run.wait_for_end_of_offices()
             assert run.errors == [], (seed, kill, run.errors)
             assert _said_in_file(place.workbook, "ENGINE STOPPED"), (seed, kill)
@@ -323,30 +316,11 @@ def test_the_writer_killed(place: Place) -> None:
     with running(place) as run:
         run.look()
         first = run.office()
-        writer = psutil.Process(first.ppid())
-        writer.kill()
+        psutil.Process(first.ppid()).kill()
         run.wait_said("started again")
         run.wait_current()
         assert first.is_running()
-        run.offices[first.pid] = first
         assert len(run.errors) <= 3, run.errors
-        ends_well(run)
-
-
-# --- rules, names and styles
-
-
-def test_names_rules_and_styles_do_not_multiply(place: Place) -> None:
-    with running(place) as run:
-        hand = run.look()
-        run.wait_current()
-        before = hand.counts(run.book)
-        run.wait_cycles(25)
-        run.wait_current()
-        after = hand.counts(run.book)
-        assert {k: v for k, v in after.items() if k != "undo steps"} == {
-            k: v for k, v in before.items() if k != "undo steps"
-        }
         ends_well(run)
 
 
