@@ -25,8 +25,10 @@ from optionscanner.workbook.live.places import (
     looks,
     single_runs,
 )
-from optionscanner.workbook.live.reading import Read, still_over
+from optionscanner.workbook.live.reading import Read, place_of
 
+_KEPT_AREAS = 500
+"""Ranges kept at most: which blocks change together differs from frame to frame."""
 HEARTBEAT = "HEARTBEAT"
 """Defined name of the cell that tells when the writer was last alive."""
 
@@ -57,9 +59,9 @@ class LiveBinding:
     """Blocks, and ``block.header`` for columns, that are no longer there."""
     keys: Mapping[str, int] = field(default_factory=dict)
     """table -> value of its rows that tells them apart, of ranked tables."""
-    _areas: dict[tuple[str, int, int, int, int], Any] = field(default_factory=dict)
-    """(sheet, top, left, bottom, right) -> xlwings Range that was read before; a range takes longer to make than to
-    read."""
+    _areas: dict[tuple[str, int, int, int, int], tuple[Any, str]] = field(default_factory=dict)
+    """(sheet, top, left, bottom, right) -> xlwings Range that was read before, and where it lay when it was made; a
+    range takes longer to make than to read."""
     heartbeat: Area | None = None
     sheets: dict[str, Any] = field(default_factory=dict)
     """sheet name -> xlwings.Sheet."""
@@ -69,9 +71,13 @@ class LiveBinding:
         parts = []
         for over in looks([self.placed[name] for name in names], self.keys):
             corners = sheet, over.top, over.left, over.bottom, over.right
-            if corners not in self._areas or not still_over(self._areas[corners], over):
-                self._areas[corners] = self.range(*corners)
-            parts.append((over, self.read(self._areas[corners])))
+            area, place = self._areas.get(corners, (None, ""))
+            if not place or place_of(area) != place:
+                if len(self._areas) > _KEPT_AREAS:
+                    self._areas.clear()
+                area = self.range(*corners)
+                self._areas[corners] = area, place_of(area)
+            parts.append((over, self.read(area)))
         return Image(parts)
 
     def first_image(self, sheet: str, over: Rectangle) -> Image:
