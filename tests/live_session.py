@@ -17,7 +17,7 @@ import psutil
 from optionscanner.workbook.layout import SHEETS
 from tests import program
 from tests.office_eye import Hand
-from tests.screen import Screen, descendants, offices_below, pipe_of, require_office
+from tests.screen import Screen, close_streams, descendants, offices_below, pipe_of, require_office
 
 FEW = ("NIFTY", "BANKNIFTY", "RELIANCE", "TCS", "INFY")
 WAIT_S = 60.0
@@ -237,9 +237,12 @@ def session(
         env={**environment, "PYTHONPATH": str(program.ROOT)}, cwd=place.folder, start_new_session=True,
     )  # fmt: skip
     made = Session(place, process)
-    for stream, lines in ((process.stdout, made.out), (process.stderr, made.errors)):
-        assert stream is not None
-        Thread(target=_collect, args=(stream, lines), daemon=True).start()
+    listening = [
+        Thread(target=_collect, args=given, daemon=True)
+        for given in ((process.stdout, made.out), (process.stderr, made.errors))
+    ]
+    for thread in listening:
+        thread.start()
     try:
         yield made
     finally:
@@ -253,6 +256,9 @@ def session(
             with suppress(psutil.Error):
                 one.kill()
         psutil.wait_procs(below, 10)
+        for thread in listening:
+            thread.join(10)
+        close_streams(process)
 
 
 def _collect(stream: object, lines: list[str]) -> None:

@@ -270,10 +270,6 @@ class Helper:
     def counts(self, book: str) -> dict[str, int]:
         document = self._document(book)
         families = document.StyleFamilies
-        for _ in range(200):  # within a write the undo list is another one
-            if document.IsUndoEnabled and not document.hasControllersLocked():
-                break
-            time.sleep(0.01)
         rules = [sheet.ConditionalFormats.getConditionalFormats() for sheet in _sheets(document)]
         return {
             "sheets": document.Sheets.Count,
@@ -283,7 +279,7 @@ class Helper:
             "conditional formats": sum(len(found) for found in rules),
             "conditions": sum(format.getCount() for found in rules for format in found),
             "database ranges": document.DatabaseRanges.Count,
-            "undo steps": len(document.UndoManager.getAllUndoActionTitles()),
+            "undo steps": _undo_steps(document),
         }
 
     def shape(self, book: str) -> dict[str, Any]:
@@ -369,6 +365,19 @@ def _places(content: str) -> list[Place]:
 def _names(document: Any) -> dict[str, list[Place]]:
     ranges = document.NamedRanges
     return {name: _places(ranges.getByName(name).Content) for name in ranges.ElementNames}
+
+
+def _undo_steps(document: Any) -> int:
+    """Entries of the user's undo list; while a frame is written another list stands there for a moment."""
+    before = -1
+    for _ in range(200):
+        quiet = document.IsUndoEnabled and not document.hasControllersLocked()
+        steps = len(document.UndoManager.getAllUndoActionTitles())
+        if quiet and steps == before:
+            break
+        before = steps if quiet else -1
+        time.sleep(0.03)
+    return steps
 
 
 def _sheets(document: Any) -> list[Any]:

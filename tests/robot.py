@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from optionscanner.workbook.layout_market import STOCK_ROWS
 from tests.office_eye import Eye, letters
 from tests.screen import Screen
 
@@ -105,6 +106,7 @@ class Robot:
         self._moved: list[str] = []
         self._baseline: dict[str, Any] = {}
         self.patience = PATIENCE_S
+        self.quiet = QUIET_FRAMES
 
     # --- the work
 
@@ -164,7 +166,7 @@ class Robot:
         self.goto(OWN, cell)
         half = len(text) // 2
         self.screen.type(text[:half])
-        self.wait_for_frames(QUIET_FRAMES, showing=False)
+        self.wait_for_frames(self.quiet, showing=False)
         self.screen.type(text[half:])
         self.screen.key("Return")
         self._expect(OWN, cell, text)
@@ -205,7 +207,7 @@ class Robot:
         self.goto(OWN, cell)
         self.screen.key("F2")
         self.screen.type("+")
-        self.wait_for_frames(QUIET_FRAMES, showing=False)
+        self.wait_for_frames(self.quiet, showing=False)
         self.screen.type("1")
         self.screen.key("Return")
         self._expect(OWN, cell, self.mine[OWN][cell] + "+1")
@@ -224,7 +226,7 @@ class Robot:
         text = self.mine[OWN][cell]
         self.goto(OWN, cell)
         self.screen.key("ctrl+c")
-        self.wait_for_frames(QUIET_FRAMES, showing=False)
+        self.wait_for_frames(self.quiet, showing=False)
         target = self._next()
         self.goto(OWN, target)
         self.screen.key("ctrl+v")
@@ -268,7 +270,7 @@ class Robot:
         self.goto(OWN, self._next())
         self.screen.key(keys)
         self.screen.window(title, within=PATIENCE_S)
-        self.wait_for_frames(QUIET_FRAMES, showing=False)
+        self.wait_for_frames(self.quiet, showing=False)
         if not any(title in shown for _, shown in self.screen.windows()):
             self._lose(f"the dialog {title} was closed for the user")
         self.screen.key("Escape")
@@ -296,7 +298,7 @@ class Robot:
             self.diary.not_undoable += 1
             return
         self.diary.undoable += 1
-        self.wait_for_frames(QUIET_FRAMES)
+        self.wait_for_frames(self.quiet)
         self.screen.key("ctrl+z")
         self._expect(OWN, cell, "")
         self.wait_for_frames(1)
@@ -304,23 +306,41 @@ class Robot:
         self._expect(OWN, cell, text)
 
     def filter_ours(self) -> None:
-        """An autofilter on a ranked table: rows hidden and order of names stay while it is on."""
+        """Filter a ranked table: rows hidden, and the order of names, stay while the filter is on."""
+        names = f"$STOCKS_GROUPED.B6:B{5 + STOCK_ROWS}"
         self.goto("STOCKS_GROUPED", "", "stocks")
         self.screen.key("ctrl+shift+l")
-        self.wait_for_frames(QUIET_FRAMES)
-        names = "$STOCKS_GROUPED.B6:B60"
-        before = self.eye.values(self.path, names)
-        self.wait_for_frames(QUIET_FRAMES + 1)
+        self.wait_for_frames(self.quiet)
+        self.goto("STOCKS_GROUPED", "B5")
+        self.screen.key("alt+Down")
+        time.sleep(1.0)
+        self.screen.type(self.draw.choice("ainst"), delay=60)
+        time.sleep(0.5)
+        self.screen.key("Return")
+        all_rows = self._baseline["shape"]["sheets"]["STOCKS_GROUPED"]["shown rows"]
+        if not self._until(lambda: self._shown_rows() != all_rows):
+            self._lose("the filter hid nothing")
+        self.wait_for_frames(1)
+        rows, before = self._shown_rows(), self.eye.values(self.path, names)
+        self.wait_for_frames(self.quiet + 1)
         if self.eye.values(self.path, names) != before:
-            self._lose("the order of the stocks changed under an autofilter")
+            self._lose("the order of the stocks changed under a filter")
+        if self._shown_rows() != rows:
+            self._lose("other rows are hidden than the filter hid")
         self.goto("STOCKS_GROUPED", "", "stocks")
         self.screen.key("ctrl+shift+l")
+        if not self._until(lambda: self._shown_rows() == all_rows):
+            self._lose("rows stay hidden without the filter")
+
+    def _shown_rows(self) -> str:
+        shown: str = self.eye.shape(self.path)["sheets"]["STOCKS_GROUPED"]["shown rows"]
+        return shown
 
     def sort_ours(self) -> None:
         """Sort some rows of a ranked table: afterwards every name still has its own numbers, each once."""
         self.goto("STOCKS_GROUPED", "A6:R25")
         self.menu("alt+d", _SORT_DESCENDING)
-        self.wait_for_frames(QUIET_FRAMES)
+        self.wait_for_frames(self.quiet)
         names = [row[0] for row in self.eye.values(self.path, "$STOCKS_GROUPED.B6:B245") if row[0] != ""]
         doubled = [name for name, times in Counter(names).items() if times > 1]
         if doubled:
@@ -376,11 +396,11 @@ class Robot:
         self._moved.append(sheet)
         self.goto(sheet, "", f"{sheet}_scan")
         self.screen.key("ctrl+x")
-        self.wait_for_frames(QUIET_FRAMES, showing=False)
+        self.wait_for_frames(self.quiet, showing=False)
         self.goto(sheet, "AJ60")
         self.screen.key("ctrl+v")
         self.screen.key("Escape")
-        self.wait_for_frames(QUIET_FRAMES)
+        self.wait_for_frames(self.quiet)
 
     # --- hands
 
@@ -451,7 +471,7 @@ class Robot:
         self.diary.lags.append(max(0, goal - shown))
         if self._caught_up(goal):
             self.diary.catching_up.append(time.monotonic() - begun)
-        self.wait_for_frames(QUIET_FRAMES)
+        self.wait_for_frames(self.quiet)
         self.diary.frames += max(0, self._shown() - shown)
 
     def _caught_up(self, cycle: int) -> bool:
@@ -551,7 +571,7 @@ class Robot:
         self.screen.key("ctrl+c")
         time.sleep(0.3)
         after = self.eye.values(self.path, source)
-        self.wait_for_frames(QUIET_FRAMES, showing=False)
+        self.wait_for_frames(self.quiet, showing=False)
         height, width = len(before), len(before[0])
         self._row += 1
         top = self._row + 1

@@ -240,3 +240,11 @@ def end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
         process.send_signal(signal.SIGKILL)
     process.wait(20)
     psutil.wait_procs(below, 10)
+    close_streams(process)
+
+
+def close_streams(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+    """Close the pipes to a process that has ended."""
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()

@@ -27,14 +27,15 @@ def write(pipe: str, book: str, kind: str) -> None:
     for cycle in itertools.count(1):
         sys.stdout.write(f"{cycle}\n")
         sys.stdout.flush()
-        # In this order: a repaint of the sheet in sight opens the undo list again.
         document.lockControllers()
         if kind != "undoable":
-            undo.lock()
+            undo.enterUndoContext("")  # which is empty, and so leaves nothing in the user's list
+            document.IsUndoEnabled = False
         if kind != "stalls" or cycle < 4:
             _fill(helper, book, cycle)
         if kind != "undoable":
-            undo.unlock()
+            document.IsUndoEnabled = True
+            undo.leaveUndoContext()
         document.unlockControllers()
         if cycle % 5 == 0:
             _disturb(document, kind, cycle)

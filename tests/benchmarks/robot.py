@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.live_session import FEW, Place, session
+from tests.live_session import FEW, Place, Session, session
 from tests.recorded_days import JANUARY_30, imported
 from tests.robot import Robot
-from tests.screen import screen
+from tests.screen import Screen, screen
 
 
 def main() -> int:
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def work(given: argparse.Namespace, folder: Path) -> int:
-    """Run the session and the robot; 1 where anything was lost."""
+    """Sessions one after the other until the minutes are over; 1 where anything was lost."""
     options: list[object] = ["--speed", given.speed]
     names: tuple[str, ...] = FEW
     if given.replay:
@@ -59,41 +59,54 @@ def work(given: argparse.Namespace, folder: Path) -> int:
     if given.names:
         names = tuple(given.names.split(","))
     pictures = Path(tempfile.mkdtemp(prefix="robot-pictures-"))
-    with screen(pictures) as shown, session(Place(folder / "run", names=names), *options, shown=shown) as run:
-        eye = run.look()
-        before, memory = eye.counts(run.book), run.office().memory_info().rss
-        robot = Robot(shown, eye, run.place.workbook, seed=given.seed, newest=run.place.newest, alive=run.dead)
-        begun, first = time.monotonic(), run.place.newest()
-        until = begun + 60.0 * given.minutes
-        try:
-            robot.begin()
-            diary = robot.work(until=lambda: time.monotonic() > until)
-        except (AssertionError, TimeoutError) as error:
-            diary = robot.diary
-            print(f"the robot could not go on: {error}")
-        minutes = (time.monotonic() - begun) / 60.0
-        after = eye.counts(run.book)
-        print(
-            f"{minutes:.1f} minutes, seed {given.seed}, {run.place.newest() - first} cycles, "
-            f"{len(names) or 'all'} names"
-        )
-        print(f"{diary.actions.total()} actions: {dict(sorted(diary.actions.items()))}")
-        print(f"{shown.keystrokes} keystrokes, {len(diary.losses)} losses")
-        for loss in diary.losses:
-            print(f"  {loss}")
-        if diary.catching_up:
-            late = sorted(diary.catching_up)
-            within = f"90 % within {late[int(0.9 * len(late))]:.2f} s, slowest {late[-1]:.2f} s"
-            print(f"after an action: {statistics.median(diary.lags):.0f} cycles behind, at most {max(diary.lags)}")
-            print(f"current again after {statistics.median(late):.2f} s, {within}")
-        print(f"undo: {diary.undoable} of {diary.undoable + diary.not_undoable} entries could be undone")
+    left, lost = given.minutes, 0
+    for part in range(1, 100):
+        # A recorded day at 60 times its pace is over after six minutes and a half: then it begins again.
+        minutes = min(left, 6.0 if given.replay else left)
+        place = Place(folder / f"part{part}", names=names)
+        with screen(pictures) as shown, session(place, *options, shown=shown) as run:
+            lost += part_of_the_work(shown, run, seed=given.seed + part - 1, minutes=minutes)
+        left -= minutes
+        if left <= 0.0:
+            break
+    return 1 if lost else 0
+
+
+def part_of_the_work(shown: Screen, run: Session, *, seed: int, minutes: float) -> int:
+    """The robot at work in one session; how much was lost."""
+    eye = run.look()
+    before, memory = eye.counts(run.book), run.office().memory_info().rss
+    robot = Robot(shown, eye, run.place.workbook, seed=seed, newest=run.place.newest, alive=run.dead)
+    robot.quiet = 1
+    begun, first = time.monotonic(), run.place.newest()
+    until = begun + 60.0 * minutes
+    diary = robot.diary
+    try:
+        robot.begin()
+        robot.work(until=lambda: time.monotonic() > until)
+    except (AssertionError, TimeoutError) as error:
+        print(f"the robot could not go on: {error}")
+    took, cycles = (time.monotonic() - begun) / 60.0, run.place.newest() - first
+    print(f"\n{took:.1f} minutes, seed {seed}, {cycles} cycles, {len(run.place.names) or 'all'} names")
+    print(f"{diary.actions.total()} actions: {dict(sorted(diary.actions.items()))}")
+    print(f"{shown.keystrokes} keystrokes, {len(diary.losses)} losses")
+    for loss in diary.losses:
+        print(f"  {loss}")
+    if diary.catching_up:
+        late = sorted(diary.catching_up)
+        within = f"90 % within {late[int(0.9 * len(late))]:.2f} s, slowest {late[-1]:.2f} s"
+        print(f"after an action: {statistics.median(diary.lags):.0f} cycles behind, at most {max(diary.lags)}")
+        print(f"current again after {statistics.median(late):.2f} s, {within}")
+    print(f"undo: {diary.undoable} of {diary.undoable + diary.not_undoable} entries could be undone")
+    if not run.dead():
         for line in eye.values(run.book, "health"):
             if str(line[0]).startswith(("Spreadsheet", "Workbook")):
                 print(f"  {line[0]}: {line[1]}")
-        print(f"at the start {before}\nat the end   {after}")
+        print(f"at the start {before}\nat the end   {eye.counts(run.book)}")
         print(f"memory of the office {memory / 2**20:.0f} MB -> {run.office().memory_info().rss / 2**20:.0f} MB")
-        print(f"exit code {run.stop()}; told: {run.errors}; {run.out[-1]}")
-        return 1 if diary.losses else 0
+        run.stop()
+    print(f"told: {run.errors}; {run.out[-1]}", flush=True)
+    return len(diary.losses)
 
 
 if __name__ == "__main__":
