@@ -23,6 +23,7 @@ from optionscanner.config_sections import (
     Border,
     Computer,
     Cycle,
+    Exposure,
     Flow,
     History,
     Log,
@@ -44,6 +45,7 @@ from optionscanner.model.settings import (
     ActivitySettings,
     AlertSettings,
     EngineSettings,
+    ExposureSettings,
     FlowSettings,
     OpenInterestSettings,
     PricingSettings,
@@ -67,6 +69,7 @@ class Config(Section):
     border: Border = Field(default_factory=Border)
     pricing: Pricing = Field(default_factory=Pricing)
     open_interest: OpenInterest = Field(default_factory=OpenInterest)
+    exposure: Exposure = Field(default_factory=Exposure)
     flow: Flow = Field(default_factory=Flow)
     activity: Activity = Field(default_factory=Activity)
     readiness: Readiness = Field(default_factory=Readiness)
@@ -122,6 +125,7 @@ class Config(Section):
             border=BorderSettings(**self.border.model_dump()),
             pricing=PricingSettings(rate=in_force[-1].rate, **self.pricing.model_dump()),
             open_interest=OpenInterestSettings(**self.open_interest.model_dump()),
+            exposure=ExposureSettings(**self.exposure.model_dump()),
             flow=FlowSettings(**self.flow.model_dump()),
             activity=ActivitySettings(**self.activity.model_dump()),
             readiness=ReadinessSettings(**self.readiness.model_dump()),

@@ -129,6 +129,17 @@ class OpenInterest(Section):
         return self
 
 
+class Exposure(Section):
+    """Dealer exposure."""
+
+    gex_sign: Literal["dealer", "documented"] = _DEFAULT.exposure.gex_sign
+    within_days: int = Field(default=_DEFAULT.exposure.within_days, ge=0, le=2000, description="days")
+    flip_range_pct: float = Field(default=_DEFAULT.exposure.flip_range_pct, ge=1, le=50, description="per cent")
+    neutral_pct: float = Field(default=_DEFAULT.exposure.neutral_pct, ge=0, le=100, description="per cent")
+    literal_crore: float = Field(default=_DEFAULT.exposure.literal_crore, ge=0, le=1e6, description="₹ crore")
+    min_priced: float = Field(default=_DEFAULT.exposure.min_priced, ge=0, le=1, description="share")
+
+
 class Flow(Section):
     """EWMA of open-interest flow."""
 

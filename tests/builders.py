@@ -225,6 +225,8 @@ def readings(chains: Chains, *, seed: int = 5, events: int = 3) -> dict[str, Rea
             named = [name for name in layout.names for _ in range(events)]
             front = [layout.segment_keys[f].expiry.isoformat() for f in layout.underlying_front for _ in range(events)]
             made[spec.name] = reading(spec, len(named), seed=own, underlying=named, expiry=front)
+        elif spec.row == "market":
+            made[spec.name] = reading(spec, 3, seed=own, underlying=["MARKET", "INDICES", "STOCKS"])
         else:
             count = layout.segments if spec.row == "segment" else len(layout.underlyings)
             made[spec.name] = reading(spec, count, seed=own)

@@ -153,8 +153,8 @@ def test_every_reading_comes_back_bit_for_bit(tmp_path: Path) -> None:
             found = reader.reading(spec.name)
             order = np.arange(len(found))
             if spec.row != "event":
-                # Segments and underlyings are stored by name: NIFTY, RELIANCE, SENSEX.
-                order = np.array([0, 1, 3, 2] if spec.row == "segment" else [0, 2, 1])
+                # They are stored by name: NIFTY, RELIANCE, SENSEX, and INDICES, MARKET, STOCKS.
+                order = np.array({"segment": [0, 1, 3, 2], "underlying": [0, 2, 1], "market": [1, 0, 2]}[spec.row])
             for name in spec.names:
                 expected = report.readings[spec.name][name][order]
                 if expected.dtype == object:

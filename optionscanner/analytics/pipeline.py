@@ -2,10 +2,13 @@
 
 1. price          forward, volatility at the money, straddle            price.py (on pricing.py)
 2. open_interest  sums, put-call ratios, maximum pain, walls            open_interest.py
-3. flow           exponential means of open-interest flow, regime       flow.py
-4. activity       volume/OI scan, aligned with the regime               activity.py
-5. readiness      trade readiness from flow and activity                readiness.py
-6. alerts         what crossed a limit                                  alerts.py
+3. exposure       dealer exposure by expiry, gamma walls and flip       exposure.py (on exposure_flip.py)
+   exposure_total   the same over the expiries of a name                exposure_total.py
+   exposure_market  and over all names                                  exposure_total.py
+4. flow           exponential means of open-interest flow, regime       flow.py
+5. activity       volume/OI scan, aligned with the regime               activity.py
+6. readiness      trade readiness from flow and activity                readiness.py
+7. alerts         what crossed a limit                                  alerts.py
 
 Adding an analytic: a module with a function of these shapes, its columns in `model/columns.py`, a line below.
 """
@@ -19,6 +22,8 @@ import numpy as np
 
 from optionscanner.analytics.activity import activity
 from optionscanner.analytics.alerts import alerts
+from optionscanner.analytics.exposure import exposure
+from optionscanner.analytics.exposure_total import exposure_market, exposure_total
 from optionscanner.analytics.flow import flow
 from optionscanner.analytics.open_interest import open_interest
 from optionscanner.analytics.price import price
@@ -47,9 +52,9 @@ class Inputs:
         index = {"segment": segments, "underlying": np.array([u])}
         made = {
             name: reading.rows(
-                np.flatnonzero(reading["underlying"] == underlying)
-                if reading.spec.row == "event"
-                else index[reading.spec.row]
+                index[reading.spec.row]
+                if reading.spec.row in index
+                else np.flatnonzero(reading["underlying"] == underlying)
             )
             for name, reading in self.made.items()
         }
@@ -79,6 +84,18 @@ def _open_interest(x: Inputs) -> tuple[State, Reading]:
     return open_interest(x.chains, x.pricing, x.state, x.settings)
 
 
+def _exposure(x: Inputs) -> tuple[State, Reading]:
+    return exposure(x.chains, x.pricing, x.state, x.settings)
+
+
+def _exposure_total(x: Inputs) -> tuple[State, Reading]:
+    return exposure_total(x.chains, x.pricing, x.state, x.made["exposure"], x.settings)
+
+
+def _exposure_market(x: Inputs) -> tuple[State, Reading]:
+    return exposure_market(x.chains, x.state, x.made["exposure_total"], x.settings)
+
+
 def _flow(x: Inputs) -> tuple[State, Reading]:
     return flow(x.chains, x.pricing, x.state, x.settings)
 
@@ -98,6 +115,9 @@ def _alerts(x: Inputs) -> tuple[State, Reading]:
 ENGINES: tuple[Engine, ...] = (
     Engine("price", (), _price),
     Engine("open_interest", (), _open_interest),
+    Engine("exposure", (), _exposure),
+    Engine("exposure_total", ("exposure",), _exposure_total),
+    Engine("exposure_market", ("exposure_total",), _exposure_market),
     Engine("flow", (), _flow),
     Engine("activity", ("flow",), _activity),
     Engine("readiness", ("flow", "activity"), _readiness),

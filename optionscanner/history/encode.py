@@ -280,6 +280,9 @@ def _reading_rows(reading: Reading, report: CycleReport, at: int, keys: list[tup
     elif spec.row == "underlying":
         index = np.array(owners, dtype=np.int64)
         lead = [[at] * len(index), [chains.layout.names[u] for u in owners]]
+    elif spec.row == "market":
+        index = np.arange(len(reading) if owners else 0)
+        lead = [[at] * len(index), reading["underlying"][index].tolist()]
     else:
         index = np.arange(len(reading))
         if reading is not report.alerts:

@@ -265,7 +265,7 @@ def reading_table(spec: TableSpec) -> DeclaredTable:
         return DeclaredTable(
             spec.name, {**_SESSION, "at": "INTEGER", **_CHAIN}, ("session", "at", "underlying", "expiry"), values
         )
-    if spec.row == "underlying":
+    if spec.row in ("underlying", "market"):
         keys = {**_SESSION, "at": "INTEGER", "underlying": "TEXT"}
         return DeclaredTable(spec.name, keys, ("session", "at", "underlying"), values)
     keys = {**_SESSION, "cycle": "INTEGER", "number": "INTEGER", "at": "INTEGER"}

@@ -29,9 +29,9 @@ class TableSpec:
     """One table of readings: what a row is, and its columns."""
 
     name: str
-    row: Literal["segment", "underlying", "event"]
+    row: Literal["segment", "underlying", "event", "market"]
     """segment: one row per (underlying, expiry), in layout order; underlying: one per underlying, in layout order;
-    event: ranked rows, each naming its contract."""
+    event: ranked rows, each naming its contract; market: sums over names, each saying which in `underlying`."""
     meaning: str
     columns: tuple[Column, ...]
 
@@ -181,6 +181,87 @@ READINESS = TableSpec(
     ),
 )
 
+EXPOSURE = TableSpec(
+    "exposure",
+    "segment",
+    "Dealer exposure of each expiry in ₹ crore, under the convention that stands beside it: an assumption.",
+    (
+        _real("gex", "₹ crore / 1 %", "gamma exposure, calls against puts under the convention in force"),
+        _real("gex_documented", "₹ crore / 1 %", "the same with the documented sign: puts less calls"),
+        _real("call_gex", "₹ crore / 1 %", "size of the calls' gamma exposure, always positive"),
+        _real("put_gex", "₹ crore / 1 %", "size of the puts' gamma exposure, always positive"),
+        _real("gex_share_pct", "%", "gex over the sum of both sizes: comparable across names"),
+        _text("regime", "POSITIVE (damping), NEGATIVE (amplifying) or NEUTRAL: gex_share_pct against a band"),
+        _text("regime_literal", "the same by gex itself against the documented ₹ 5 crore"),
+        _real("gamma_flip", "₹", "spot nearest now at which gex, revalued over the whole chain, changes sign"),
+        _real("gamma_flip_distance_pct", "%", "gamma flip against spot"),
+        _text("gamma_above_flip", "POSITIVE or NEGATIVE: sign of gex just above the flip"),
+        _count("flip_crossings", "crossings", "sign changes of gex in range; 0: none in range, so there is no flip"),
+        _real("cumulative_flip", "₹", "documented flip: where gex cumulated from the lowest strike changes sign"),
+        _real("call_gamma_wall", "₹", "strike of the largest call gamma exposure; a tie: nearest spot"),
+        _real("put_gamma_wall", "₹", "strike of the largest put gamma exposure; a tie: nearest spot"),
+        _real("vex_strike", "₹", "strike of the largest vega-driven hedge flow, either direction"),
+        _real("dex", "₹ crore", "hedge that dealers hold against delta; + they are long the underlying"),
+        _real("vex", "₹ crore / vol point", "hedge flow when volatility rises one point; + dealers buy"),
+        _real("cex", "₹ crore / day", "hedge flow as a calendar day passes; + dealers buy"),
+        _real("priced_share", "share", "share of open interest whose strike has a volatility; 0-1"),
+        _time("open_interest_time", "when open interest of any leg last changed"),
+        _text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
+        _text("status", "why readings are blank; empty when all is well"),
+    ),
+)
+
+EXPOSURE_TOTAL = TableSpec(
+    "exposure_total",
+    "underlying",
+    "Dealer exposure of each underlying in ₹ crore: its expiries within 60 days together.",
+    (
+        _count("expiries", "expiries", "expiries that are summed"),
+        _real("gex", "₹ crore / 1 %", "gamma exposure of all expiries, under the convention in force"),
+        _real("gex_documented", "₹ crore / 1 %", "the same with the documented sign: puts less calls"),
+        _real("call_gex", "₹ crore / 1 %", "size of the calls' gamma exposure, always positive"),
+        _real("put_gex", "₹ crore / 1 %", "size of the puts' gamma exposure, always positive"),
+        _real("gex_share_pct", "%", "gex over the sum of both sizes: comparable across names"),
+        _text("regime", "POSITIVE (damping), NEGATIVE (amplifying) or NEUTRAL: gex_share_pct against a band"),
+        _text("regime_literal", "the same by gex itself against the documented ₹ 5 crore"),
+        _real("gamma_flip", "₹", "spot nearest now at which gex of all expiries, revalued together, changes sign"),
+        _real("gamma_flip_distance_pct", "%", "gamma flip against spot"),
+        _text("gamma_above_flip", "POSITIVE or NEGATIVE: sign of gex just above the flip"),
+        _count("flip_crossings", "crossings", "sign changes of gex in range; 0: none in range, so there is no flip"),
+        _real("cumulative_flip", "₹", "documented flip: where gex cumulated from the lowest strike changes sign"),
+        _real("call_gamma_wall", "₹", "strike of the largest call gamma exposure, expiries together"),
+        _real("put_gamma_wall", "₹", "strike of the largest put gamma exposure, expiries together"),
+        _real("dex", "₹ crore", "hedge that dealers hold against delta; + they are long the underlying"),
+        _real("vex", "₹ crore / vol point", "hedge flow when volatility rises one point; + dealers buy"),
+        _real("cex", "₹ crore / day", "hedge flow as a calendar day passes; + dealers buy"),
+        _time("open_interest_time", "when open interest of any leg last changed"),
+        _text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
+        _text("status", "why readings are blank, or which expiries are missing; empty when all is well"),
+    ),
+)
+
+EXPOSURE_MARKET = TableSpec(
+    "exposure_market",
+    "market",
+    "Dealer exposure of the whole market in ₹ crore: all names, then indices and stocks apart.",
+    (
+        _text("underlying", "MARKET, INDICES or STOCKS: which names are summed"),
+        _count("names", "names", "underlyings that are summed"),
+        _count("names_missing", "names", "underlyings without a number now"),
+        _count("positive", "names", "underlyings in regime POSITIVE"),
+        _count("negative", "names", "underlyings in regime NEGATIVE"),
+        _real("gex", "₹ crore / 1 %", "sum of gex"),
+        _real("call_gex", "₹ crore / 1 %", "sum of the calls' sizes"),
+        _real("put_gex", "₹ crore / 1 %", "sum of the puts' sizes"),
+        _real("gex_share_pct", "%", "gex over the sum of both sizes"),
+        _real("dex", "₹ crore", "sum of dex"),
+        _real("vex", "₹ crore / vol point", "sum of vex"),
+        _real("cex", "₹ crore / day", "sum of cex"),
+        _time("open_interest_time", "when open interest of any leg last changed"),
+        _text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
+    ),
+)
+
 ALERTS = TableSpec(
     "alerts",
     "event",
@@ -194,5 +275,14 @@ ALERTS = TableSpec(
     ),
 )
 
-READINGS: tuple[TableSpec, ...] = (PRICE, OPEN_INTEREST, FLOW, ACTIVITY, READINESS)
+READINGS: tuple[TableSpec, ...] = (
+    PRICE,
+    OPEN_INTEREST,
+    EXPOSURE,
+    EXPOSURE_TOTAL,
+    EXPOSURE_MARKET,
+    FLOW,
+    ACTIVITY,
+    READINESS,
+)
 """Tables of readings in the order in which a cycle makes them."""

@@ -232,6 +232,29 @@ class Layout:
         return step
 
     @cached_property
+    def merged(self) -> tuple[Layout, Ints]:
+        """One ladder per underlying that has options, with the strikes of all its expiries, and each row's row there.
+
+        A merged ladder stands under the nearest expiry; for sums over expiries, strike by strike.
+        """
+        owner = self.segment_underlying[self.row_segment]
+        keys, row = np.unique(owner * _SEGMENT_STRIDE + paise(self.strike), return_inverse=True)
+        first = np.flatnonzero(np.diff(self.segment_underlying, prepend=-1) > 0)
+        ladder = Layout(
+            underlyings=self.underlyings,
+            segment_underlying=self.segment_underlying[first],
+            segment_expiry=self.segment_expiry[first],
+            segment_horizon=self.segment_horizon[first],
+            segment_lot_size=self.segment_lot_size[first],
+            starts=np.flatnonzero(np.diff(keys // _SEGMENT_STRIDE, prepend=-1) > 0),
+            strike=(keys % _SEGMENT_STRIDE) / _PAISE,
+            future_underlying=self.future_underlying,
+            future_expiry=self.future_expiry,
+            future_lot_size=self.future_lot_size,
+        )
+        return ladder, row.astype(np.int64)
+
+    @cached_property
     def _row_keys(self) -> Ints:
         return self.row_segment * _SEGMENT_STRIDE + paise(self.strike)
 

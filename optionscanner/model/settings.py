@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from optionscanner.model.picture import BorderSettings
 
@@ -43,6 +44,24 @@ class OpenInterestSettings:
     """Strikes on each side of ATM in the windowed put-call ratio."""
     pcr_bearish: float = 0.7
     pcr_bullish: float = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureSettings:
+    """Dealer exposure."""
+
+    gex_sign: Literal["dealer", "documented"] = "dealer"
+    """dealer: calls less puts (dealers long calls, short puts); documented: puts less calls."""
+    within_days: int = 60
+    """Expiries up to this many calendar days ahead belong to an underlying's sum."""
+    flip_range_pct: float = 10.0
+    """The gamma flip is sought this far on both sides of the forward, %."""
+    neutral_pct: float = 5.0
+    """gex_share_pct within +/- this is neutral, %."""
+    literal_crore: float = 5.0
+    """gex within +/- this is neutral by the documented rule, ₹ crore per 1 %."""
+    min_priced: float = 0.7
+    """Share of open interest whose strike must have a volatility, else exposure is blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +153,7 @@ class EngineSettings:
     border: BorderSettings = field(default_factory=BorderSettings)
     pricing: PricingSettings = field(default_factory=PricingSettings)
     open_interest: OpenInterestSettings = field(default_factory=OpenInterestSettings)
+    exposure: ExposureSettings = field(default_factory=ExposureSettings)
     flow: FlowSettings = field(default_factory=FlowSettings)
     activity: ActivitySettings = field(default_factory=ActivitySettings)
     readiness: ReadinessSettings = field(default_factory=ReadinessSettings)

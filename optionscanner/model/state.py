@@ -14,7 +14,7 @@ import numpy as np
 from optionscanner.model.contracts import Bools, Floats, Layout, moved
 from optionscanner.model.trails import Trails
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 """Raised with every change of the names below or of their meaning; state of another version is not resumed."""
 
 SEGMENT_STATE: Mapping[str, str] = {
@@ -34,6 +34,9 @@ SEGMENT_STATE: Mapping[str, str] = {
     "directed": "last regime other than neutral, 0 before the first",
     "flips": "changes of the directed regime today",
     "unforgiven_flips": "flips less one for each later observation that does not speak against the regime",
+    "gamma_flip": "spot at which gamma exposure changes sign, as of the newest observation, ₹",
+    "gamma_above_flip": "sign of gamma exposure just above it, 1 or -1",
+    "flip_crossings": "changes of its sign in range",
     "flip_alerted": "number of flips that an alert told of",
     "readiness_armed": "1 while a rise into the top band would be told",
     "readiness_alerted_at": "last readiness alert, seconds since 1970 UTC",
