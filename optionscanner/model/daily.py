@@ -142,9 +142,9 @@ PARTICIPANT = DailyTable(
         _date("trading_date", "session at whose close the positions stood"),
         _text("measure", "OPEN_INTEREST or VOLUME"),
         _text("participant", "CLIENT, DII, FII, PRO or TOTAL"),
-        *(_whole(leg, "contracts", leg.replace("_", " ")) for leg in LEGS),
-        _whole("total_long", "contracts", "all long legs, as the exchange sums them"),
-        _whole("total_short", "contracts", "all short legs, as the exchange sums them"),
+        *(_real(leg, "contracts", leg.replace("_", " ")) for leg in LEGS),
+        _real("total_long", "contracts", "all long legs, as the exchange sums them"),
+        _real("total_short", "contracts", "all short legs, as the exchange sums them"),
     ),
 )
 
