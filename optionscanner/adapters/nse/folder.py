@@ -1,10 +1,12 @@
-"""Reads a folder of daily files as they were downloaded. Main entries: `read_daily_files`, `daily_files`, `read_part`.
+"""Reads a folder of daily files as they were downloaded.
 
+Main entries: `read_daily_files` for all at once, `daily_files` one by one, `read_part` for one in memory.
 Names do not matter, nor do archives; a file of no known kind is refused with one sentence and never stops the others.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,9 @@ READERS: tuple[Reader, ...] = (
     Reader(FII_STATISTICS, fii_statistics.matches, fii_statistics.read),
     *SMALL_FILES,
 )
+
+_WAY_OF_READING = 1
+"""Grows with every change by which a file gives other rows, so that files are read again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +74,24 @@ def daily_files(folder: Path) -> Iterator[DailyFile]:
 
     Raises RecordingError where there is no such folder.
     """
+    for part in parts_of_folder(folder):
+        yield part if isinstance(part, DailyFile) else read_file(part)
+
+
+def parts_of_folder(folder: Path) -> Iterator[DailyPart | DailyFile]:
+    """The same unread; what cannot even be unpacked is given as a refused file."""
     for path in _paths(folder):
         for part in parts_of(path):
             if isinstance(part, DailyPart):
-                yield _read(part)
+                yield part
             else:
                 name, error = part
                 yield DailyFile(name, None, f"{name}: {error}")
+
+
+def digest_of(part: DailyPart) -> str:
+    """What tells a file that is known from another: its name, its content, and how files are read now."""
+    return hashlib.sha256(f"{_WAY_OF_READING}\0{part.name}\0".encode() + part.content).hexdigest()
 
 
 def read_daily_files(folder: Path) -> DailyFiles:
@@ -88,7 +104,8 @@ def read_daily_files(folder: Path) -> DailyFiles:
     return DailyFiles(files, tables)
 
 
-def _read(part: DailyPart) -> DailyFile:
+def read_file(part: DailyPart) -> DailyFile:
+    """One file, read or refused."""
     try:
         reading = read_part(part)
     except RecordingError as error:
