@@ -35,19 +35,26 @@ def leg_exposures(chains: Chains, pricing: Pricing, settings: ExposureSettings) 
     The products run from left to right, as the formula that the worked example writes into its cell.
     """
     units = chains.legs.open_interest
-    forward = pricing.forward[chains.layout.row_segment][:, None]
-    hedge = np.array(HEDGE_SIGNS)
+    # Repeated for both sides: NumPy is slow at stretching a column of two.
+    forward = np.repeat(pricing.forward[chains.layout.row_segment], 2).reshape(units.shape)
     return LegExposures(
-        gex=np.array(GEX_SIGNS[settings.gex_sign]) * pricing.gamma * units * forward * forward * ONE_PER_CENT / CRORE,
-        dex=hedge * pricing.delta * units * forward / CRORE,
-        vex=hedge * pricing.vanna * units * forward / CRORE,
-        cex=hedge * pricing.charm * units * forward / CRORE,
+        gex=_signed(pricing.gamma * units * forward * forward * ONE_PER_CENT / CRORE, GEX_SIGNS[settings.gex_sign]),
+        dex=_signed(pricing.delta * units * forward / CRORE, HEDGE_SIGNS),
+        vex=_signed(pricing.vanna * units * forward / CRORE, HEDGE_SIGNS),
+        cex=_signed(pricing.charm * units * forward / CRORE, HEDGE_SIGNS),
     )
+
+
+def _signed(values: Floats, signs: tuple[float, float]) -> Floats:
+    """The same (R, 2) array with each side multiplied by its sign."""
+    for side in (CALL, PUT):
+        values[:, side] *= signs[side]
+    return values
 
 
 def exposure(chains: Chains, pricing: Pricing, state: State, settings: EngineSettings) -> tuple[State, Reading]:
     """State with the flips of the chains that were observed anew, and the reading; one row per (underlying, expiry)."""
-    layout, interest = chains.layout, chains.legs.open_interest
+    layout = chains.layout
     legs = leg_exposures(chains, pricing, settings.exposure)
     status = statuses(chains, pricing, settings)
     given = status == ""
@@ -61,7 +68,7 @@ def exposure(chains: Chains, pricing: Pricing, state: State, settings: EngineSet
         "vex_strike": wall(layout, np.abs(both_sides(legs.vex)), pricing.reference),
     }
     columns = {name: np.where(given, values, np.nan) for name, values in columns.items()}
-    columns["priced_share"] = priced_share(layout, interest, pricing.gamma)
+    columns["priced_share"] = priced_share(layout, chains.legs.open_interest, pricing.gamma)
     columns["open_interest_time"] = segments.newest(layout, chains.legs.open_interest_at)
     texts = regimes(columns["gex"], columns["gex_share_pct"], settings.exposure)
     texts["gamma_above_flip"] = sign_words(np.where(given, state.segment["gamma_above_flip"], np.nan))
@@ -71,9 +78,10 @@ def exposure(chains: Chains, pricing: Pricing, state: State, settings: EngineSet
 
 def summed(layout: Layout, legs: LegExposures, reference: Floats, settings: ExposureSettings) -> dict[str, Floats]:
     """Sums, walls and the documented flip of each ladder of `layout` from its legs; reference (S,) [₹] decides ties."""
-    signs = np.array(GEX_SIGNS[settings.gex_sign])
-    size = legs.gex * signs  # the sign taken off again: a size is never negative
-    call, put = (side_sum(layout, size[:, side]) for side in (CALL, PUT))
+    signs = GEX_SIGNS[settings.gex_sign]
+    # The sign taken off again: a size is never negative.
+    size = [legs.gex[:, side] * signs[side] for side in (CALL, PUT)]
+    call, put = (side_sum(layout, values) for values in size)
     calls_less_puts = np.nan_to_num(call) - np.nan_to_num(put)
     calls_less_puts[np.isnan(call) & np.isnan(put)] = np.nan
     gross = np.nan_to_num(call) + np.nan_to_num(put)
@@ -85,8 +93,8 @@ def summed(layout: Layout, legs: LegExposures, reference: Floats, settings: Expo
         "put_gex": put,
         "gex_share_pct": 100.0 * gex / np.where(gross > 0, gross, np.nan),
         "cumulative_flip": cumulative_flips(layout, both_sides(legs.gex), reference),
-        "call_gamma_wall": wall(layout, size[:, CALL], reference),
-        "put_gamma_wall": wall(layout, size[:, PUT], reference),
+        "call_gamma_wall": wall(layout, size[CALL], reference),
+        "put_gamma_wall": wall(layout, size[PUT], reference),
         "dex": side_sum(layout, legs.dex),
         "vex": side_sum(layout, legs.vex),
         "cex": side_sum(layout, legs.cex),
@@ -101,15 +109,16 @@ def both_sides(values: Floats) -> Floats:
 
 def side_sum(layout: Layout, values: Floats) -> Floats:
     """(S,) sum over a ladder of (R,) or (R, 2) values; NaN where it has none."""
-    per_row = values if values.ndim == 1 else both_sides(values)
-    known = segments.any_row(layout, np.isfinite(values))
-    return np.where(known, segments.total(layout, per_row), np.nan)
+    known = np.isfinite(values)
+    if values.ndim > 1:
+        values, known = both_sides(values), known[:, CALL] | known[:, PUT]
+    return np.where(segments.any_row(layout, known), segments.total(layout, values), np.nan)
 
 
 def priced_share(layout: Layout, interest: Floats, gamma: Floats) -> Floats:
     """(S,) share of the open interest [units] of legs that have a gamma; NaN without open interest."""
-    held = segments.total(layout, np.nan_to_num(interest).sum(axis=1))
-    priced = segments.total(layout, np.where(np.isfinite(gamma), np.nan_to_num(interest), 0.0).sum(axis=1))
+    held = segments.total(layout, both_sides(interest))
+    priced = segments.total(layout, both_sides(np.where(np.isfinite(gamma), interest, 0.0)))
     return np.asarray(priced / np.where(held > 0, held, np.nan))
 
 
@@ -134,14 +143,13 @@ def ladders(chains: Chains, pricing: Pricing, rows: Ints, starts: Ints, settings
     """What the flips revalue: the strikes `rows`, in groups that begin at `starts`, calls against puts."""
     segment = chains.layout.row_segment[rows]
     signs = GEX_SIGNS[settings.gex_sign]
-    units = np.nan_to_num(chains.legs.open_interest[rows])
+    units = np.where(np.isfinite(pricing.gamma[rows]), np.nan_to_num(chains.legs.open_interest[rows]), 0.0)
     time = pricing.time_to_expiry[segment]
     return Ladders.of(
         starts,
         forward=pricing.forward[segment],
         strike=chains.layout.strike[rows],
-        width=np.where(np.isfinite(pricing.gamma[rows, CALL]), pricing.surface_volatility[rows], np.nan)
-        * np.sqrt(time),
+        width=pricing.surface_volatility[rows] * np.sqrt(time),
         discount=np.exp(-pricing.rate * time),
         units=signs[CALL] * units[:, CALL] + signs[PUT] * units[:, PUT],
     )

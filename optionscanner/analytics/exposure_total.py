@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from optionscanner.analytics import segments
-from optionscanner.analytics.exposure import flips_of, leg_exposures, regimes, sign_words, summed
+from optionscanner.analytics.exposure import both_sides, flips_of, leg_exposures, regimes, sign_words, summed
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import EXPOSURE_MARKET, EXPOSURE_TOTAL
-from optionscanner.model.contracts import Bools, Floats, Ints
+from optionscanner.model.contracts import CALL, PUT, Bools, Floats, Ints
 from optionscanner.model.exposures import LegExposures
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
@@ -88,16 +88,15 @@ def _sum(values: np.ndarray) -> float:
 
 def _merged(legs: LegExposures, used: Bools, row: Ints, rows: int) -> LegExposures:
     """Legs of the merged ladder: strikes of equal price summed over the expiries in use; NaN where none has a value."""
-    columns = {}
-    for name in ("gex", "dex", "vex", "cex"):
-        values = getattr(legs, name)
-        out = np.full((rows, 2), np.nan)
-        for side in (0, 1):
-            known = np.flatnonzero(used & np.isfinite(values[:, side]))
-            some = np.bincount(row[known], minlength=rows) > 0
-            heap = np.bincount(row[known], weights=values[known, side], minlength=rows)
+    columns = {name: np.full((rows, 2), np.nan) for name in ("gex", "dex", "vex", "cex")}
+    for side in (CALL, PUT):
+        known = np.flatnonzero(used & np.isfinite(legs.gex[:, side]))  # Greeks of a leg are known together
+        place = row[known]
+        some = np.zeros(rows, dtype=bool)
+        some[place] = True
+        for name, out in columns.items():
+            heap = np.bincount(place, weights=getattr(legs, name)[known, side], minlength=rows)
             out[some, side] = heap[some]
-        columns[name] = out
     return LegExposures(**columns)
 
 
@@ -129,7 +128,7 @@ def _statuses(
     layout = chains.layout
     interest, before = chains.legs.open_interest, chains.day.previous_open_interest
     held = np.where(np.isfinite(interest), interest, np.nan_to_num(before)) + chains.listed
-    weight = segments.total(layout, held.sum(axis=1))
+    weight = segments.total(layout, both_sides(held))
     share = _per_name(chains, weight * used) / _per_name(chains, weight * near)
     count, of = _per_name(chains, used.astype(np.float64)), _per_name(chains, near.astype(np.float64))
     texts = np.full(len(layout.underlyings), "", dtype=object)
