@@ -1,4 +1,4 @@
-"""Daily files for the program: the import into `daily.db`, and what a session's day takes from there.
+"""Daily files for the program: the import into `daily.sqlite`, and what a session's day takes from there.
 
 Main entries: `import_daily`, `daily_path`, `day_preparer`.
 """
@@ -22,7 +22,6 @@ from optionscanner.history.daily_store import DailyStore, ImportedFile
 from optionscanner.model.calendar import TradingCalendar
 from optionscanner.model.context import DayContext
 from optionscanner.model.daily import EOD_CONTRACT
-from optionscanner.model.reports import HealthItem
 
 Say = Callable[[str], None]
 
@@ -139,7 +138,8 @@ def day_preparer(place: Path, calendar: TradingCalendar, warn: Say) -> Callable[
     """What fills a recorded or live day from the file at `place`; a day stays as it is where that has nothing."""
 
     def prepare(day: DayContext) -> DayContext:
-        if not place.exists():
+        # An invented day stands on a date of its own, of which no exchange has published anything.
+        if not place.exists() or day.session.kind == "fictitious":
             return day
         try:
             previous = calendar.previous_trading_day(day.session.date)
@@ -153,16 +153,3 @@ def day_preparer(place: Path, calendar: TradingCalendar, warn: Say) -> Callable[
         return day
 
     return prepare
-
-
-def daily_health(day: DayContext, *, invented: bool) -> HealthItem:
-    """The line of SYSTEM_HEALTH that says which daily files serve the day."""
-    name, daily = "Daily files", day.daily
-    if daily is None:
-        why = "an invented day has none" if invented else "import them with --import-daily"
-        return HealthItem(name, "none", "", "OK" if invented else "WARN", float("nan"), why)
-    kinds = len(daily.found) + len(daily.missing)
-    value = f"{len(daily.found)} of {kinds} for {daily.previous_session:%d-%b-%Y}"
-    if not daily.missing:
-        return HealthItem(name, value, "", "OK", float("nan"), "")
-    return HealthItem(name, value, "", "WARN", float("nan"), "; ".join(daily.missing))

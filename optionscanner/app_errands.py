@@ -16,6 +16,7 @@ from optionscanner import config as configuration
 from optionscanner.adapters.recorded.converters import import_day
 from optionscanner.adapters.recorded.format import read_day
 from optionscanner.app_archive import Subject
+from optionscanner.app_daily import daily_path, import_daily
 from optionscanner.app_front import workbook_template
 from optionscanner.app_keeping import keep
 from optionscanner.clocks import WallClock
@@ -25,7 +26,7 @@ from optionscanner.history.export import export_csv
 from optionscanner.history.queries import HistoryReader
 from optionscanner.history.store import SqliteHistory
 from optionscanner.locks import FileLock
-from optionscanner.model.calendar import IST
+from optionscanner.model.calendar import IST, load_calendar
 from optionscanner.model.sessions import Mode
 from optionscanner.workbook.upgrade_file import restore_file
 
@@ -34,6 +35,7 @@ def errand(options: cli.Options) -> Callable[[], int] | None:
     """What these options ask for instead of a session; calling it returns the exit code. None for a session."""
     asked: list[tuple[object, Callable[[cli.Options], int]]] = [
         (options.sources, _import),
+        (options.daily, _import_daily),
         (options.check, _check),
         (options.export, _export),
         (options.doctor, _doctor),
@@ -50,6 +52,16 @@ def _import(options: cli.Options) -> int:
     report = import_day(options.sources, options.to, console.say)
     for day in report.days:
         console.say(f"replay it with: python run_dashboard.py --replay {day.folder}")
+    return 0
+
+
+def _import_daily(options: cli.Options) -> int:
+    assert options.daily is not None
+    config = configuration.load(options.config)
+    import_daily(
+        options.daily, daily_path(config, options),
+        config=config, calendar=load_calendar(), say=console.say, warn=console.warn,
+    )  # fmt: skip
     return 0
 
 

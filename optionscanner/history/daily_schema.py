@@ -1,4 +1,4 @@
-"""Tables of the file of daily values, which belongs to no session and no mode: `daily.db` beside the histories.
+"""Tables of the file of daily values, which belongs to no session and no mode: `daily.sqlite` beside the histories.
 
 Main entries: `DAILY_MIGRATIONS`, `DAILY_FILE`. Conventions as in `schema`: prices INTEGER paise in columns that end in
 ``_paise``, quantities INTEGER units unless the name says contracts, dates TEXT as YYYY-MM-DD, NULL absent.
@@ -6,8 +6,8 @@ Main entries: `DAILY_MIGRATIONS`, `DAILY_FILE`. Conventions as in `schema`: pric
 
 from __future__ import annotations
 
-DAILY_FILE = "daily.db"
-"""Name of the file in the folder of the histories."""
+DAILY_FILE = "daily.sqlite"
+"""Name of the file in the folder of the histories, of which each ends in .db."""
 DAILY_MODE = "DAILY"
 """What stands in its settings where a history has its mode."""
 

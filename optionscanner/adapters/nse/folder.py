@@ -63,8 +63,7 @@ def read_part(part: DailyPart) -> Reading:
     if reader is None:
         first = next((" ".join(line.split())[:60] for line in head_of(text) if line.strip()), "")
         raise RecordingError(
-            f"it is no daily file that is known here, its first line is {first!r}; expected "
-            f"{', '.join(table.title for table in DAILY_TABLES[:-1])} or {DAILY_TABLES[-1].title}"
+            f"expected one of the daily files that the README lists, its first line is {first!r}; leave it out"
         )
     return reader.read(part, text)
 
