@@ -201,7 +201,7 @@ def test_a_day_resumed_anywhere_equals_the_day_in_one_piece(seed, cut):
             assert_same(made[name].columns, again[name].columns)
         # A chain that was not observed since the restart is priced again with the newest spot and future.
         fresh |= chains.updated
-        for name in ("price", "open_interest"):
+        for name in ("price", "open_interest", "exposure"):
             assert_same(made[name].rows(np.flatnonzero(fresh)).columns, again[name].rows(np.flatnonzero(fresh)).columns)
         if fresh.all():
             assert_same(made["activity"].columns, again["activity"].columns)
@@ -215,7 +215,7 @@ def test_a_picture_without_anything_new_changes_nothing():
     assert_same(after.segment, state.segment)
     assert_same(after.leg, state.leg)
     assert len(again["alerts"]) == 0
-    for name in ("price", "open_interest", "flow", "readiness"):
+    for name in ("price", "open_interest", "exposure", "exposure_total", "flow", "readiness"):
         assert_same(made[name].columns, again[name].columns)
 
 
