@@ -198,7 +198,9 @@ def _terms(part: DailyPart, sheet: Sheet, layout: _Layout, sieve: Sieve) -> dict
 
 def _figures(sheet: Sheet, layout: _Layout, sieve: Sieve) -> dict[str, Floats]:
     """Numbers as published, NaN where the layout has none; rows with impossible ones are refused."""
-    names = layout.names
+    names = dict(layout.names)
+    if layout is _ACTIVITY and sheet.has("notionval"):  # the turnover of options is in another column
+        names["value"] = "notionval"
 
     def price(name: str) -> Floats:
         return read_numbers(sheet, sieve, names.get(name, ""), f"the {name.replace('_', ' ')}")

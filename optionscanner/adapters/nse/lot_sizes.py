@@ -16,7 +16,7 @@ from optionscanner.model.contracts import Bools, Floats
 _ROUNDING = 501.0
 """₹ by which a turnover in lakh with two decimals may differ from the true one."""
 _CLOSE = 0.02
-"""The lot lies this near to what the whole turnover of an expiry gives."""
+"""The lot lies this near to what the whole turnover of an expiry gives, as a share."""
 _SHARE = 0.8
 """Of the traded contracts of an expiry whose bounds the lot must keep; single ones had trades outside the book."""
 
@@ -60,13 +60,17 @@ def _implied(contracts: Floats, value: Floats, low: Floats, high: Floats, common
     estimate = float(value.sum() / (contracts * (low + high) / 2).sum())
     least = (value - _ROUNDING) / (contracts * high)
     most = (value + _ROUNDING) / (contracts * low)
-    candidates = [float(np.rint(estimate))]
+    near = ((1 - _CLOSE) * estimate, (1 + _CLOSE) * estimate)
+    every = np.arange(np.ceil(near[0]), near[1] + 1)
+    tried = [every]
     if common:
-        candidates.insert(0, common / max(1.0, float(np.rint(common / estimate))))
-    for lot in candidates:
-        fits = np.mean((least <= lot) & (lot <= most)) >= _SHARE
-        if lot >= 1 and lot == np.rint(lot) and fits and abs(lot - estimate) <= _CLOSE * estimate:
-            # Without open interest only bounds that leave a single whole number tell the lot.
-            sure = common or np.max(least) > lot - 1 or np.min(most) < lot + 1
-            return lot if sure else float("nan")
+        parts = np.arange(max(1, int(common / near[1])), int(common / near[0]) + 2)
+        # Odd lots remain after a revision, and then nothing near divides all of the open interest.
+        tried.insert(0, common / parts[common % parts == 0])
+    for lots in tried:
+        inside = lots[(lots >= 1) & (lots >= near[0]) & (lots <= near[1])]
+        fitting = [float(lot) for lot in inside if np.mean((least <= lot) & (lot <= most)) >= _SHARE]
+        if fitting:
+            # More than one would be a guess.
+            return fitting[0] if len(fitting) == 1 else float("nan")
     return float("nan")
