@@ -86,6 +86,8 @@ def sheet_of(text: str, *, header_line: int = 0) -> Sheet:
     if header_line >= len(rows):
         raise RecordingError("it has no line of column names; download it again")
     header = [plain(cell) for cell in rows[header_line]]
+    if set(header) - {""} != header_of(text, header_line) - {""}:
+        raise RecordingError("its line of column names has a stray quotation mark; download it again")
     while header and not header[-1]:
         header.pop()
     width = len(header)
