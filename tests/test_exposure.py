@@ -515,7 +515,7 @@ def test_a_leg_without_open_interest_or_volatility_is_left_out():
     assert some["status"][0] == ""
     assert some["call_gex"][0] == pytest.approx(zero["call_gex"][0], rel=1e-12)
     few = reading_of(*a_chain(EVEN, iv=[NAN, NAN, 0.2, 0.2, 0.2]))
-    assert few["status"][0] == "60 % of OI has an IV"
+    assert few["status"][0] == "60 % of OI priced"
     assert np.isnan([few[n][0] for n in NUMBERS]).all()
     assert [few[n][0] for n in WORDS] == [""] * 3
 

@@ -32,13 +32,14 @@ REGIMES = ("", "NEGATIVE", "NEUTRAL", "POSITIVE")
 def leg_exposures(chains: Chains, pricing: Pricing, settings: ExposureSettings) -> LegExposures:
     """(R, 2) exposures of every leg [₹ crore], signed by the convention in force.
 
-    The products run from left to right, as the formula that the worked example writes into its cell.
+    The products run in the order of the formula that the worked example on the sheet writes into its cell.
     """
     units = chains.legs.open_interest
     # Repeated for both sides: NumPy is slow at stretching a column of two.
     forward = np.repeat(pricing.forward[chains.layout.row_segment], 2).reshape(units.shape)
+    square = forward * forward * ONE_PER_CENT
     return LegExposures(
-        gex=_signed(pricing.gamma * units * forward * forward * ONE_PER_CENT / CRORE, GEX_SIGNS[settings.gex_sign]),
+        gex=_signed(pricing.gamma * units * square / CRORE, GEX_SIGNS[settings.gex_sign]),
         dex=_signed(pricing.delta * units * forward / CRORE, HEDGE_SIGNS),
         vex=_signed(pricing.vanna * units * forward / CRORE, HEDGE_SIGNS),
         cex=_signed(pricing.charm * units * forward / CRORE, HEDGE_SIGNS),
@@ -129,7 +130,7 @@ def statuses(chains: Chains, pricing: Pricing, settings: EngineSettings) -> np.n
     few = share < settings.exposure.min_priced
     texts = np.full(layout.segments, "", dtype=object)
     for i in np.flatnonzero(few):
-        texts[i] = f"{np.floor(100 * share[i]):.0f} % of OI has an IV"
+        texts[i] = f"{np.floor(100 * share[i]):.0f} % of OI priced"
     seconds = pricing.time_to_expiry * SECONDS_PER_YEAR
     texts[few & (seconds <= settings.pricing.last_minute)] = Reason.LAST_MINUTE.words
     texts[few & (seconds <= 0)] = Reason.EXPIRED.words

@@ -1,0 +1,219 @@
+"""Renders EXPOSURE: the market's exposures, the factors of the worked example, its ladder, participants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from optionscanner.model.contracts import CALL, PUT, Floats
+from optionscanner.model.daily import PARTICIPANTS, Positions
+from optionscanner.model.exposures import CONVENTIONS, GEX_SIGNS
+from optionscanner.model.frame import Block, Cell
+from optionscanner.model.readings import Reading
+from optionscanner.workbook.grid import Column
+from optionscanner.workbook.layout_exposure import EXPOSURE, LADDER_SIDE
+from optionscanner.workbook.layout_index import INDICES, PICKED
+from optionscanner.workbook.render_cells import clean, clean_text, clock, serial_date
+from optionscanner.workbook.render_view import View, shown
+
+Row = tuple[Cell, ...]
+
+NONE_IN_RANGE = "none in range"
+ASSUMED = "; an assumption, not disclosed positions"
+
+
+def exposure_blocks(view: View, stocks: list[int]) -> list[Block]:
+    """Blocks of the sheet except its band; `stocks` (positions) in the order in which they stand."""
+    segment = _picked(view)
+    example = _example(view, segment)
+    head = [_convention(view), _participant_words(view), example.pop("chart_title", None)]
+    cells = next(block for block in EXPOSURE.cells if block.name == "exposure_example").cells
+    return [
+        Block("exposure", tuple(_market_rows(view, stocks))),
+        Block("exposure_participants", _participants(view)),
+        Block("exposure_strikes", _ladder(view, segment)),
+        Block("exposure_head", tuple((cell,) for cell in head)),
+        Block("exposure_example", tuple((example.get(cell.source.partition(".")[2]),) for cell in cells)),
+        *(Block(table.units_name, (view.unit_line(table.fields),)) for table in EXPOSURE.tables),
+    ]
+
+
+def exposure_shares(view: View) -> Floats:
+    """(U,) size of each name's share of gamma [%], by which the sheet ranks stocks; NaN where there is none."""
+    return np.asarray(np.abs(view.column("exposure_total.gex_share_pct")[:-1].astype(float)))
+
+
+def _market_rows(view: View, stocks: list[int]) -> list[Row]:
+    """The market, each index with its expiries, then stocks."""
+    sums, totals, by_expiry = (view.reading(f"exposure{part}") for part in ("_market", "_total", ""))
+    rows: list[Row] = []
+    if sums is not None:
+        for i in range(len(sums)):
+            counted = f"{sums['positive'][i]:.0f} +  {sums['negative'][i]:.0f} -"
+            rows.append(_row(view, sums, i, {"name": sums["underlying"][i], "regime": counted,
+                                             "expiry": f"{sums['names'][i]:.0f} names"}))  # fmt: skip
+    if totals is None or by_expiry is None:
+        return rows
+    layout = view.layout
+    names = [name for name in INDICES if name in view.position]
+    others = [layout.names[u] for u in np.flatnonzero(layout.is_index) if layout.names[u] not in INDICES]
+    for name in (*names, *others):
+        u = view.position[name]
+        segments = np.flatnonzero(layout.segment_underlying == u).tolist()
+        if len(segments) > 1:
+            several = f"all {np.nan_to_num(totals['expiries'][u]):.0f}"
+            rows.append(_row(view, totals, u, {"name": name, "expiry": several}))
+        rows += [_row(view, by_expiry, s, {"name": name, "expiry": _expiry(view, s)}, s) for s in segments]
+    for u in stocks:
+        segment = int(layout.underlying_front[u])
+        if segment >= 0:
+            rows.append(_row(view, totals, u, {"name": layout.names[u], "expiry": _expiry(view, segment)}, segment))
+    return rows[: EXPOSURE.table("exposure").height]
+
+
+def _expiry(view: View, segment: int) -> float:
+    return serial_date(view.layout.segment_keys[segment].expiry)
+
+
+def _row(view: View, reading: Reading, i: int, given: Mapping[str, object], segment: int = -1) -> Row:
+    """One line: `given` first, then the reading's own columns; walls of open interest where it is one chain."""
+    walls = view.reading("open_interest")
+    cells: list[Cell] = []
+    for column in EXPOSURE.table("exposure").fields:
+        table, _, name = column.source.partition(".")
+        if name in given:
+            cells.append(clean(given[name]))
+        elif table == "open_interest":
+            known = walls is not None and segment >= 0
+            cells.append(clean(walls[name][segment]) if known and walls is not None else None)
+        elif name in reading.columns:
+            cell = shown(column.kind, reading[name][i : i + 1], view.settings.units, 1.0)[0]
+            if name == "gamma_flip" and cell is None and reading["flip_crossings"][i] == 0:
+                cell = NONE_IN_RANGE
+            cells.append(cell)
+        else:
+            cells.append(None)
+    return tuple(cells)
+
+
+# The worked example
+
+
+def _picked(view: View) -> int:
+    """Segment that the example and the chart are of: the one that DRILLDOWN shows, else the first index; -1: none."""
+    own = view.showing(PICKED)
+    u = view.position.get(view.underlying_of(PICKED), -1)
+    if u < 0:
+        u = next((view.position[name] for name in INDICES if name in view.position), 0 if view.names else -1)
+    return int(own.front[u]) if u >= 0 else -1
+
+
+def _example(view: View, segment: int) -> dict[str, Cell]:
+    """Factor -> cell, and the title of the chart."""
+    if segment < 0:
+        return {}
+    report, layout = view.report, view.layout
+    key, pricing = layout.segment_keys[segment], report.pricing
+    by_expiry = view.reading("exposure")
+    sign = str(by_expiry["convention"][segment]) if by_expiry is not None else ""
+    atm = int(pricing.atm_row[segment])
+    found: dict[str, Cell] = {
+        "name": f"{key.underlying} {key.expiry:%d-%b-%y}",
+        "spot": clean(report.chains.spot[segment]),
+        "forward": clean(pricing.forward[segment]),
+        "atm": clean(layout.strike[atm]) if atm >= 0 else None,
+        "lot": clean(layout.segment_lot_size[segment]),
+        "time": clean(pricing.time_to_expiry[segment]),
+        "rate": clean(pricing.rate),
+        "call_sign": GEX_SIGNS[sign][CALL] if sign in GEX_SIGNS else None,
+    }
+    title = f"{found['name']}: GEX by strike, ₹ crore per 1 %"
+    if by_expiry is not None:
+        words = (("spot", report.chains.spot[segment]), ("flip", by_expiry["gamma_flip"][segment]),
+                 ("call wall", by_expiry["call_gamma_wall"][segment]),
+                 ("put wall", by_expiry["put_gamma_wall"][segment]))  # fmt: skip
+        title += "".join(f", {word} {round(float(value), 2):,.10g}" for word, value in words if np.isfinite(value))
+        title += f"  ({clock(float(report.chains.stamped_at[segment]))})"
+    return {**found, "chart_title": clean_text(title)}
+
+
+def _ladder(view: View, segment: int) -> tuple[Row, ...]:
+    """Strikes around the money with what the example looks up and the chart draws."""
+    exposures = view.report.exposures
+    if segment < 0 or exposures is None:
+        return ()
+    layout, pricing = view.layout, view.report.pricing
+    start, end = int(layout.starts[segment]), int(layout.ends[segment])
+    atm = int(pricing.atm_row[segment])
+    count = 2 * LADDER_SIDE + 1
+    first = min(max((atm if atm >= 0 else (start + end) // 2) - LADDER_SIDE, start), max(end - count, start))
+    rows = slice(first, min(first + count, end))
+    interest, gamma = view.report.chains.legs.open_interest[rows], pricing.gamma[rows]
+    columns: dict[str, Floats] = {
+        "strike": layout.strike[rows],
+        "call_open_interest": interest[:, CALL],
+        "put_open_interest": interest[:, PUT],
+        "volatility": pricing.surface_volatility[rows],
+        "gamma": np.where(np.isfinite(gamma[:, CALL]), gamma[:, CALL], gamma[:, PUT]),
+        "call_gex": exposures.gex[rows, CALL],
+        "put_gex": exposures.gex[rows, PUT],
+    }
+    for name in ("gex", "dex", "vex", "cex"):
+        legs = getattr(exposures, name)[rows]
+        known = np.isfinite(legs).any(axis=1)
+        columns[f"net_{name}"] = np.where(known, np.nansum(legs, axis=1), np.nan)
+
+    def cells(column: Column) -> list[Cell]:
+        return shown(column.kind, columns[column.source.partition(".")[2]], view.settings.units, 1.0)
+
+    return tuple(zip(*(cells(c) for c in EXPOSURE.table("exposure_strikes").fields), strict=True))
+
+
+# Convention and participants
+
+
+def _convention(view: View) -> Cell:
+    reading = view.reading("exposure")
+    if reading is None or not len(reading):
+        return None
+    return CONVENTIONS[str(reading["convention"][0])] + ASSUMED
+
+
+def _positions(view: View) -> Positions | None:
+    daily = view.report.chains.day.daily
+    return None if daily is None else daily.positions
+
+
+def _participant_words(view: View) -> Cell:
+    """Whether the convention is what one category of participants, professional traders, held at the last close."""
+    positions, reading = _positions(view), view.reading("exposure")
+    if positions is None or reading is None or not len(reading):
+        return "participants: no file of the previous session"
+    calls, puts = (positions.net("PRO", f"option_index_{side}") for side in ("call", "put"))
+    if not (np.isfinite(calls) and np.isfinite(puts)):
+        return f"participants of {positions.trading_date:%d-%b-%Y}: Pro is not in the file"
+    call_sign, put_sign = GEX_SIGNS[str(reading["convention"][0])]
+    agrees = np.sign(calls) == call_sign and np.sign(puts) == put_sign
+    held = f"calls {calls:+,.0f}, puts {puts:+,.0f} contracts net"
+    verdict = "agrees" if agrees else "disagrees"
+    return f"Pro on {positions.trading_date:%d-%b-%Y}, index options: {held}: {verdict} with the convention"
+
+
+def _participants(view: View) -> tuple[Row, ...]:
+    positions = _positions(view)
+    if positions is None:
+        return ()
+    rows = []
+    for who in PARTICIPANTS:
+        cells: list[Cell] = []
+        for column in EXPOSURE.table("exposure_participants").fields:
+            side, _, what = column.source.partition(".")[2].partition("_")
+            if side == "name":
+                cells.append(who)
+            elif what == "net":
+                cells.append(clean(positions.net(who, "future_index" if side == "future" else f"option_index_{side}")))
+            else:
+                cells.append(clean(positions.leg(who, f"option_index_{side}_{what}")))
+        rows.append(tuple(cells))
+    return tuple(rows)
