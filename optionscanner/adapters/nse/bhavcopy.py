@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from optionscanner.adapters.nse.content import DailyPart
-from optionscanner.adapters.nse.lot_sizes import implied_lots
+from optionscanner.adapters.nse.lot_sizes import LARGEST_LOT, implied_lots
 from optionscanner.adapters.nse.reading import Reading, finished
 from optionscanner.adapters.nse.rows import (
     Sheet,
@@ -33,8 +33,8 @@ from optionscanner.model.daily import EOD_CONTRACT
 
 LARGEST_STRIKE = 1e8
 _LAKH = 1e5
-_LARGEST_LOT = 200_000
-"""The largest lot ever listed is a tenth of it; by this lakh of rupees and rupees are told apart."""
+_LARGEST_INTEREST = 1e11
+"""Units of one contract; the largest ever held are a hundredth of it."""
 _FUTURES = frozenset({"FUTIDX", "FUTSTK", "IDF", "STF"})
 _OPTIONS = frozenset({"OPTIDX", "OPTSTK", "IDO", "STO"})
 _EXCHANGES = {"NSE": "NFO", "BSE": "BFO"}
@@ -228,6 +228,7 @@ def _figures(sheet: Sheet, layout: _Layout, sieve: Sieve) -> dict[str, Floats]:
     )
     found["contracts_or_units"] = traded = read_whole(sheet, sieve, names["traded"], "the traded number")
     sieve.refuse(np.isnan(found["open_interest"]), "there is no open interest")
+    sieve.refuse(found["open_interest"] > _LARGEST_INTEREST, "open interest is larger than that of any market")
     sieve.refuse(np.isnan(traded), "there is no traded number")
     sieve.refuse((traded > 0) & (found["high"] < found["low"]), "the high is below the low")
     before = found["open_interest"] - found["change_in_open_interest"]
@@ -277,7 +278,7 @@ def _mistaken_unit(traded: Floats, value: Floats, price: Floats, unit: float) ->
     if unit == 1.0 or not some.any():
         return 1.0
     lots = value[some] / (traded[some] * price[some])
-    return unit if float(np.median(lots)) > _LARGEST_LOT else 1.0
+    return unit if float(np.median(lots)) > LARGEST_LOT else 1.0
 
 
 def _traded_in_units(rows: Bools, traded: Floats, value: Floats, price: Floats) -> bool:

@@ -17,6 +17,10 @@ _ROUNDING = 501.0
 """₹ by which a turnover in lakh with two decimals may differ from the true one."""
 _CLOSE = 0.02
 """The lot lies this near to what the whole turnover of an expiry gives, as a share."""
+LARGEST_LOT = 200_000.0
+"""Units; the largest lot seen is 71,475."""
+_LARGEST_COMMON = 1e5
+"""Lots in the common divisor of an expiry's open interest: beyond, too many divisors would lie near any estimate."""
 _SHARE = 0.8
 """Of the traded contracts of an expiry whose bounds the lot must keep; single ones had trades outside the book."""
 
@@ -60,10 +64,12 @@ def _implied(contracts: Floats, value: Floats, low: Floats, high: Floats, common
     estimate = float(value.sum() / (contracts * (low + high) / 2).sum())
     least = (value - _ROUNDING) / (contracts * high)
     most = (value + _ROUNDING) / (contracts * low)
+    if not 0.5 <= estimate <= LARGEST_LOT:
+        return float("nan")
     near = ((1 - _CLOSE) * estimate, (1 + _CLOSE) * estimate)
     every = np.arange(np.ceil(near[0]), near[1] + 1)
     tried = [every]
-    if common:
+    if 0 < common <= _LARGEST_COMMON * near[0]:
         parts = np.arange(max(1, int(common / near[1])), int(common / near[0]) + 2)
         # Odd lots remain after a revision, and then nothing near divides all of the open interest.
         tried.insert(0, common / parts[common % parts == 0])
