@@ -29,6 +29,7 @@ from optionscanner.model.calendar import IST, load_calendar
 from optionscanner.model.context import DayContext
 from optionscanner.model.contracts import Layout, SegmentKey, Underlying
 from optionscanner.model.daily import DAILY_TABLES
+from optionscanner.model.picture import MarketPicture
 from tests import builders, test_docs
 from tests.test_daily_files import BAN, CASH, EVENTS, INDEX, LOTS, PARTICIPANTS, UDIFF, VIX, udiff_row
 
@@ -226,6 +227,16 @@ def test_a_day_gets_the_closing_figures_of_the_session_before(small):
         "daily volatility before 30-Jan-2026 is not there: IV rank and percentile are blank until bhavcopies are "
         "imported",
     ]
+
+
+def test_the_change_of_the_spot_is_against_the_published_close_where_the_source_gives_none(small):
+    ladders = {SegmentKey("NIFTY", MONTHLY): [25_000.0], SegmentKey("RELIANCE", MONTHLY): [1_400.0]}
+    picture = MarketPicture(prepared_day(small, day_on(FRIDAY, ladders)))
+    assert picture.frozen(builders.ist(9, 16)).underlyings.previous_close.tolist() == [25_200.75, 1_404.5]
+    seen = builders.observation(picture.day.layout, builders.ist(9, 16))
+    seen.underlying_values["previous_close"] = np.array([25_111.0, np.nan])
+    picture.observe(seen)
+    assert picture.frozen(builders.ist(9, 17)).underlyings.previous_close.tolist() == [25_111.0, 1_404.5]
 
 
 def test_what_the_source_knows_itself_stays(small):
