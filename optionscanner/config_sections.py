@@ -129,6 +129,32 @@ class OpenInterest(Section):
         return self
 
 
+def _limit(minutes: int) -> Any:
+    name = f"limit_{minutes}_pct"
+    return Field(default=getattr(_DEFAULT.windows, name), ge=0, le=1000, description="per cent")
+
+
+class Windows(Section):
+    """Changes of open interest over 3, 5, 10, 15 and 30 minutes, and what is made of them."""
+
+    limit_3_pct: float = _limit(3)
+    limit_5_pct: float = _limit(5)
+    limit_10_pct: float = _limit(10)
+    limit_15_pct: float = _limit(15)
+    limit_30_pct: float = _limit(30)
+    patience: float = Field(
+        default=_DEFAULT.windows.patience, ge=0, le=540, alias="patience_s", description="seconds"
+    )
+    early: float = Field(default=_DEFAULT.windows.early, ge=0, le=60, alias="early_s", description="seconds")
+    open_within: float = Field(
+        default=_DEFAULT.windows.open_within, ge=0, le=_DAY_S, alias="open_within_s", description="seconds"
+    )
+    open_interest_band_pct: float = Field(
+        default=_DEFAULT.windows.open_interest_band_pct, ge=0, le=100, description="per cent"
+    )
+    price_band_pct: float = Field(default=_DEFAULT.windows.price_band_pct, ge=0, le=100, description="per cent")
+
+
 class Exposure(Section):
     """Dealer exposure."""
 

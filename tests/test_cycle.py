@@ -189,7 +189,9 @@ def test_a_poisoned_name_is_left_out_and_the_others_are_as_without_it() -> None:
         keep = {
             "segment": np.flatnonzero(layout.segment_underlying != layout.names.index("TCS")),
             "underlying": np.flatnonzero(np.array(layout.names) != "TCS"),
+            "future": np.flatnonzero(layout.future_underlying != layout.names.index("TCS")),
         }
+        keep["strike"] = np.flatnonzero(np.isin(layout.row_segment, keep["segment"]))
         for name, reading in report.readings.items():
             if reading.spec.row == "market":  # it counts the name as missing
                 continue
@@ -230,7 +232,8 @@ def test_an_engine_that_fails_for_no_single_name_leaves_its_reading_out_and_the_
     cycle = cycle_of(Recorder(), engines=with_engine(replace(flow, run=only_whole)))
     report = cycle.run(pictures(1)[0])
     before_it = ("price", "open_interest", "exposure", "exposure_total", "exposure_market")
-    assert set(report.readings) == set(before_it)
+    beside_it = ("open_interest_legs", "open_interest_change", "futures", "build_up")
+    assert set(report.readings) == {*before_it, *beside_it}
     assert [f.sentence for f in report.failures] == [
         "out of tables",
         "skipped: it needs flow",

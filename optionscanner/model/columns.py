@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from optionscanner.model.anchors import WINDOWS
+
 Kind = Literal["real", "integer", "text", "time"]
 """real: float64; integer: counts and codes, float64 with whole values so that NaN can stand for missing; text: str;
 time: seconds since 1970 UTC as float64."""
@@ -29,9 +31,11 @@ class TableSpec:
     """One table of readings: what a row is, and its columns."""
 
     name: str
-    row: Literal["segment", "underlying", "event", "market"]
+    row: Literal["segment", "underlying", "event", "market", "future", "strike"]
     """segment: one row per (underlying, expiry), in layout order; underlying: one per underlying, in layout order;
-    event: ranked rows, each naming its contract; market: sums over names, each saying which in `underlying`."""
+    event: ranked rows, each naming its contract; market: sums over names, each saying which in `underlying`;
+    future: one row per future, in layout order; strike: one row per strike, in layout order, whose values are pairs
+    (call, put), and which is not stored: it follows from the stored quotes."""
     meaning: str
     columns: tuple[Column, ...]
 
@@ -39,6 +43,11 @@ class TableSpec:
     def names(self) -> tuple[str, ...]:
         """Column names in order."""
         return tuple(c.name for c in self.columns)
+
+    @property
+    def stored(self) -> bool:
+        """Whether the history keeps the table."""
+        return self.row != "strike"
 
 
 def _real(name: str, unit: str, meaning: str) -> Column:
@@ -262,6 +271,83 @@ EXPOSURE_MARKET = TableSpec(
     ),
 )
 
+OPEN_INTEREST_LEGS = TableSpec(
+    "open_interest_legs",
+    "strike",
+    "Open interest of each leg against earlier: both ends are distinct observations of the chain's open interest.",
+    (
+        *(_real(f"change_{w}", "units", f"change of open interest over {w} minutes") for w in WINDOWS),
+        _real("change_open", "units", "change of open interest since the open of the session"),
+        _real("change_close", "units", "change of open interest since the previous session's close"),
+        *(_real(f"pct_{w}", "%", f"the change over {w} minutes, of what was held before it") for w in WINDOWS),
+        _real("pct_open", "%", "the change since the open, of what was held then"),
+        _real("pct_close", "%", "the change since the previous close, of what was held then"),
+        *(_count(f"breach_{w}", "0/1", f"1 where pct_{w} lies beyond its limit, up or down") for w in WINDOWS),
+        *(_count(f"reason_{w}", "code", f"why pct_{w} is blank; 0 where it is not") for w in WINDOWS),
+        _count("build_up", "code", "since the previous close, else the open: 1 LB, 2 SB, 3 SC, 4 LU, 0 neither"),
+        _count("build_up_step", "code", "the same over the last step of the chain's open interest"),
+    ),
+)
+
+OPEN_INTEREST_CHANGE = TableSpec(
+    "open_interest_change",
+    "segment",
+    "Open interest of each chain against earlier: what calls and puts added over each window, and the trend.",
+    (
+        _time("window_time", "newest distinct open-interest observation: the end of every window"),
+        *(
+            _real(f"{side}_change_{w}", "units", f"{side}s added less closed, {w} minutes; blank where few legs know")
+            for w in WINDOWS
+            for side in ("call", "put")
+        ),
+        _real("call_change_open", "units", "calls added less closed since the open of the session"),
+        _real("put_change_open", "units", "puts added less closed since the open of the session"),
+        *(_time(f"from_{w}", f"when {w} minutes will be covered; blank where they are") for w in WINDOWS),
+        *(_count(f"breaches_{w}", "legs", f"legs beyond the limit of {w} minutes") for w in WINDOWS),
+        _real("change_5_pct", "%", "change of calls and puts together over 5 minutes"),
+        _real("change_30_pct", "%", "change of calls and puts together over 30 minutes"),
+        _real("change_day_pct", "%", "change of calls and puts together since the previous close, else the open"),
+        _text("trend_5", "RISING, FALLING or FLAT: change_5_pct against a band"),
+        _text("trend_30", "RISING, FALLING or FLAT: change_30_pct against a band"),
+        _text("trend_day", "RISING, FALLING or FLAT: change_day_pct against a band"),
+        _text("day_since", "what the day's change is against: close or open"),
+        _text("status", "why readings are blank; empty when all is well"),
+    ),
+)
+
+FUTURES = TableSpec(
+    "futures",
+    "future",
+    "Each future: its price and open interest against the previous close, else the open, and what they say together.",
+    (
+        _real("price", "₹", "last trade of the future"),
+        _real("price_change_pct", "%", "change of the price"),
+        _real("open_interest", "units", "open interest of the future"),
+        _real("open_interest_change", "units", "change of open interest"),
+        _real("open_interest_change_pct", "%", "change of open interest, of what was held before it"),
+        _text("build_up", "LB long build-up, SB short build-up, SC short covering, LU long unwinding"),
+        _text("since", "what the changes are against: close or open"),
+    ),
+)
+
+BUILD_UP = TableSpec(
+    "build_up",
+    "underlying",
+    "Build-up of each underlying: its nearest future's price with the open interest of all its futures.",
+    (
+        _real("future_price", "₹", "last trade of the nearest future"),
+        _real("price_change_pct", "%", "change of that price since the previous close, else the open"),
+        _real("future_open_interest", "units", "open interest of all futures of the underlying"),
+        _real("future_open_interest_change", "units", "its change since the same instant as the price's"),
+        _real("future_open_interest_change_pct", "%", "that change, of what was held before it"),
+        _text("build_up", "LB long build-up, SB short build-up, SC short covering, LU long unwinding"),
+        _text("since", "what the changes are against: close or open"),
+        _real("future_rollover_pct", "%", "share of the futures' open interest that is beyond the nearest expiry"),
+        _real("option_rollover_pct", "%", "share of the next expiry in open interest of the nearest two"),
+        _text("status", "why readings are blank; empty when all is well"),
+    ),
+)
+
 ALERTS = TableSpec(
     "alerts",
     "event",
@@ -282,6 +368,10 @@ READINGS: tuple[TableSpec, ...] = (
     EXPOSURE_TOTAL,
     EXPOSURE_MARKET,
     FLOW,
+    OPEN_INTEREST_LEGS,
+    OPEN_INTEREST_CHANGE,
+    FUTURES,
+    BUILD_UP,
     ACTIVITY,
     READINESS,
 )

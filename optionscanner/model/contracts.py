@@ -284,6 +284,11 @@ class Layout:
         """(R,) for each row of this layout its row in `old`, -1 where it is new."""
         return old.rows_of(self.segments_from(old)[self.row_segment], self.strike)
 
+    def futures_from(self, old: Layout) -> Ints:
+        """(F,) for each future of this layout its index in `old`, -1 where it is new."""
+        position = {key: i for i, key in enumerate(old.future_keys)}
+        return np.array([position.get(key, -1) for key in self.future_keys], dtype=np.int64)
+
     def sliced(self, underlying: str) -> Layout:
         """The layout of one underlying alone, as if the others were not listed."""
         u = self.names.index(underlying)

@@ -47,6 +47,33 @@ class OpenInterestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """Changes of open interest over 3, 5, 10, 15 and 30 minutes, and what is made of them."""
+
+    limit_3_pct: float = 5.0
+    """Change of a leg's open interest beyond which it is told, %; 0 tells nothing."""
+    limit_5_pct: float = 8.0
+    limit_10_pct: float = 10.0
+    limit_15_pct: float = 15.0
+    limit_30_pct: float = 25.0
+    patience: float = 180.0
+    """Seconds that an observation may be older than the end of a window for which it stands."""
+    early: float = 15.0
+    """Seconds by which a window may be too short where nothing older is known: polls are not that punctual."""
+    open_within: float = 900.0
+    """Seconds after the session's open in which a first observation still stands for the open."""
+    open_interest_band_pct: float = 0.5
+    """Changes of open interest within +/- this are no change for build-up and trend, %."""
+    price_band_pct: float = 0.05
+    """Changes of the price within +/- this are no change for build-up, %."""
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """% for each of `model.anchors.WINDOWS`."""
+        return (self.limit_3_pct, self.limit_5_pct, self.limit_10_pct, self.limit_15_pct, self.limit_30_pct)
+
+
+@dataclass(frozen=True, slots=True)
 class ExposureSettings:
     """Dealer exposure."""
 
@@ -153,6 +180,7 @@ class EngineSettings:
     border: BorderSettings = field(default_factory=BorderSettings)
     pricing: PricingSettings = field(default_factory=PricingSettings)
     open_interest: OpenInterestSettings = field(default_factory=OpenInterestSettings)
+    windows: WindowSettings = field(default_factory=WindowSettings)
     exposure: ExposureSettings = field(default_factory=ExposureSettings)
     flow: FlowSettings = field(default_factory=FlowSettings)
     activity: ActivitySettings = field(default_factory=ActivitySettings)
