@@ -653,6 +653,18 @@ def test_far_expiries_and_missing_ones_in_the_sum_of_a_name():
     assert math.isnan(half["gex"][0])
 
 
+def test_a_name_of_which_nothing_is_known_says_so():
+    """As one that is left out, on a day whose yesterday is unknown: no weight on either side of the share."""
+    pictures = lively_pictures(4, 6)
+    day = replace(pictures[-1].day, previous_open_interest=np.full_like(pictures[-1].day.previous_open_interest, NAN))
+    chains = replace(pictures[-1], day=day).without(["NIFTY"])
+    _, made, _ = run(chains)
+    row = chains.layout.names.index("NIFTY")
+    assert made["exposure_total"]["status"][row] == "no OI yet"
+    assert math.isnan(made["exposure_total"]["gex"][row])
+    assert made["exposure_market"]["names_missing"][0] >= 1
+
+
 @pytest.mark.parametrize("poison", [NAN, math.inf, -math.inf, 0.0, -1.0, 1e300])
 def test_a_poisoned_name_leaves_the_others_as_they_were(poison):
     """Whatever stands in one name's pricing, the rest is equal to the last bit, flips and sums of expiries too."""

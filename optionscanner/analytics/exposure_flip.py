@@ -45,8 +45,8 @@ class Ladders:
         cls, starts: Ints, *, forward: Floats, strike: Floats, width: Floats, discount: Floats, units: Floats
     ) -> Ladders:
         """From (n,) forwards and strikes [₹], widths, discount factors and signed units; NaN anywhere is no weight."""
-        weight = units * discount * forward / width
-        known = np.isfinite(weight) & (width > 0) & (forward > 0)
+        weight = units * discount * forward / np.where(width > 0, width, np.nan)
+        known = np.isfinite(weight) & (forward > 0)
         return cls(
             starts,
             np.log(np.where(known, forward, 1.0) / np.where(known, strike, 1.0)),

@@ -129,7 +129,8 @@ def _statuses(
     interest, before = chains.legs.open_interest, chains.day.previous_open_interest
     held = np.where(np.isfinite(interest), interest, np.nan_to_num(before)) + chains.listed
     weight = segments.total(layout, both_sides(held))
-    share = _per_name(chains, weight * used) / _per_name(chains, weight * near)
+    whole = _per_name(chains, weight * near)
+    share = _per_name(chains, weight * used) / np.where(whole > 0, whole, np.nan)
     count, of = _per_name(chains, used.astype(np.float64)), _per_name(chains, near.astype(np.float64))
     texts = np.full(len(layout.underlyings), "", dtype=object)
     first = np.full(len(texts), -1, dtype=np.int64)
