@@ -186,7 +186,7 @@ def _source(config: Config, options: cli.Options, calendar: TradingCalendar, sto
         clock = ManualClock(0.0, speed, stop)
         border = config.engine(recorded.manifest.date).border
         _tell_unknown(config, recorded.instruments["underlying"].unique().to_pylist())
-        prepare = day_preparer(daily_path(config, options), calendar, console.warn)
+        prepare = day_preparer(daily_path(config, options), calendar, console.say, console.warn)
         taken_of = narrowed(recorded, config.underlyings.takes)
         market: Market = RecordedMarket(taken_of, clock, calendar, border=border, prepare=prepare)
         described = recorded.manifest

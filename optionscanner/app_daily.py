@@ -134,8 +134,11 @@ def _volatilities(store: DailyStore, touched: set[date], config: Config, calenda
     return len(due)
 
 
-def day_preparer(place: Path, calendar: TradingCalendar, warn: Say) -> Callable[[DayContext], DayContext]:
-    """What fills a recorded or live day from the file at `place`; a day stays as it is where that has nothing."""
+def day_preparer(place: Path, calendar: TradingCalendar, say: Say, warn: Say) -> Callable[[DayContext], DayContext]:
+    """What fills a recorded or live day from the file at `place`; a day stays as it is where that has nothing.
+
+    `say` takes a sentence about what was found, `warn` one about what cannot be used.
+    """
 
     def prepare(day: DayContext) -> DayContext:
         # An invented day stands on a date of its own, of which no exchange has published anything.
@@ -145,7 +148,9 @@ def day_preparer(place: Path, calendar: TradingCalendar, warn: Say) -> Callable[
             previous = calendar.previous_trading_day(day.session.date)
             before = calendar.previous_trading_day(previous)
             with DailyReader(place) as reader:
-                return prepared(reader, day, previous=previous, before=before)
+                done = prepared(reader, day, previous=previous, before=before)
+            say(_found_sentence(done))
+            return done
         except UnknownDate as error:
             warn(f"daily values: not used for {day.session.date:%d-%b-%Y}: {error}")
         except HistoryError as error:
@@ -153,3 +158,13 @@ def day_preparer(place: Path, calendar: TradingCalendar, warn: Say) -> Callable[
         return day
 
     return prepare
+
+
+def _found_sentence(day: DayContext) -> str:
+    """Which kinds of daily files serve the day, and which are missing."""
+    daily = day.daily
+    assert daily is not None, "a day that was prepared"
+    kinds = len(daily.found) + len(daily.missing)
+    found = f"daily files before {day.session.date:%d-%b-%Y}: {len(daily.found)} of {kinds} kinds"
+    lacking = ", ".join(daily.missing)
+    return f"{found}; without {lacking}, SYSTEM_HEALTH says what stays blank" if lacking else found

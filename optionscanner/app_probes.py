@@ -82,7 +82,7 @@ def _daily_files(day: DayContext) -> HealthItem:
         return HealthItem("Daily files", "none", "", "WARN", float("nan"), "bring them in with --import-daily")
     value = f"{len(daily.found)} of {len(daily.found) + len(daily.missing)} for {daily.previous_session:%d-%b-%Y}"
     status = "WARN" if daily.missing else "OK"
-    return HealthItem("Daily files", value, "", status, float("nan"), "; ".join(daily.missing))
+    return HealthItem("Daily files", value, "", status, float("nan"), "; ".join(daily.missing.values()))
 
 
 def _clock_probe(wall: WallClock) -> Callable[[], HealthItem]:

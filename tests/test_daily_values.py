@@ -85,8 +85,8 @@ def day_on(session: date, ladders: dict[SegmentKey, list[float]], *, lots: float
 
 def prepared_day(place: Path, day: DayContext) -> DayContext:
     said: list[str] = []
-    done = day_preparer(place, load_calendar(), said.append)(day)
-    assert not said
+    done = day_preparer(place, load_calendar(), said.append, pytest.fail)(day)
+    assert len(said) == 1 and said[0].startswith(f"daily files before {day.session.date:%d-%b-%Y}: ")
     return done
 
 
@@ -221,12 +221,9 @@ def test_a_day_gets_the_closing_figures_of_the_session_before(small):
     assert daily.ban_entered == () and daily.ban_left == ()
     assert [(event.underlying, event.kind) for event in daily.events] == [("RELIANCE", "RESULTS"), ("MARKET", "RBI")]
     assert daily.lot_changes == ("RELIANCE 24-Feb-2026: lot 65, in the list of market lots 500",)
-    assert [sentence.partition(" of 29")[0] for sentence in daily.missing] == [
-        "FII statistics",
-        # A single strike on Thursday makes no volatility of 30 days.
-        "daily volatility before 30-Jan-2026 is not there: IV rank and percentile are blank until bhavcopies are "
-        "imported",
-    ]
+    # A single strike on Thursday makes no volatility of 30 days.
+    assert list(daily.missing) == ["FII statistics", "daily volatility"]
+    assert daily.missing["FII statistics"] == ("FII statistics of 29-Jan-2026 are not there: FII in ₹ crore is blank")
 
 
 def test_the_change_of_the_spot_is_against_the_published_close_where_the_source_gives_none(small):
@@ -270,10 +267,10 @@ def test_bans_that_come_and_go_and_one_in_force(tmp_path):
 
 def test_a_day_without_a_file_or_outside_the_calendar_stays_as_it_is(tmp_path, small):
     day = day_on(FRIDAY, {SegmentKey("NIFTY", MONTHLY): [25_000]})
-    assert day_preparer(tmp_path / "none.sqlite", load_calendar(), pytest.fail)(day) is day
+    assert day_preparer(tmp_path / "none.sqlite", load_calendar(), pytest.fail, pytest.fail)(day) is day
     (tmp_path / "broken.sqlite").write_bytes(b"SQLite format 3\0" + bytes(200))
     said: list[str] = []
-    assert day_preparer(tmp_path / "broken.sqlite", load_calendar(), said.append)(day) is day
+    assert day_preparer(tmp_path / "broken.sqlite", load_calendar(), pytest.fail, said.append)(day) is day
     assert len(said) == 1 and "broken.sqlite" in said[0]
 
 

@@ -90,7 +90,7 @@ def _lot_changes(reader: DailyReader, layout: Layout, closings: Closings, today:
 
 def _account(
     reader: DailyReader, context: DailyContext, closings: Closings, layout: Layout, today: date
-) -> tuple[tuple[str, ...], dict[str, str]]:
+) -> tuple[dict[str, str], dict[str, str]]:
     """Sentences for the kinds of files that are not there, and words for those that are."""
     day, now = f"{context.previous_session:%d-%b-%Y}", f"{today:%d-%b-%Y}"
     legs, spots = int(np.isfinite(closings.open_interest).sum()), int(np.isfinite(context.spot_close).sum())
@@ -112,5 +112,5 @@ def _account(
         ("daily volatility", days, f"{days} sessions before {now}",
          f"before {now} is not there: IV rank and percentile are blank until bhavcopies are imported"),
     )  # fmt: skip
-    missing = tuple(f"{title} {why}" for title, there, _, why in checks if not there)
+    missing = {title: f"{title} {why}" for title, there, _, why in checks if not there}
     return missing, {title: words for title, there, words, _ in checks if there}

@@ -321,8 +321,8 @@ class DailyContext:
     """Sentences: contracts whose lot differs from the one of the previous session, or from the list of lots."""
     events: tuple[DayEvent, ...]
     """From the previous session to a week ahead, by date."""
-    missing: tuple[str, ...] = ()
-    """A sentence for each kind of file that is not there, saying what stays blank."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """title of a kind of file that is not there -> a sentence that says so, and what stays blank."""
     found: Mapping[str, str] = field(default_factory=dict)
     """title of a kind of file -> what of it serves the day, in words."""
 
