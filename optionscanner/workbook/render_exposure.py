@@ -50,9 +50,9 @@ def _market_rows(view: View, stocks: list[int]) -> list[Row]:
     rows: list[Row] = []
     if sums is not None:
         for i in range(len(sums)):
-            counted = f"{sums['positive'][i]:.0f} +  {sums['negative'][i]:.0f} -"
-            rows.append(_row(view, sums, i, {"name": sums["underlying"][i], "regime": counted,
-                                             "expiry": f"{sums['names'][i]:.0f} names"}))  # fmt: skip
+            all_, up, down = (f"{np.nan_to_num(sums[n][i]):.0f}" for n in ("names", "positive", "negative"))
+            counted = {"expiry": f"{all_} names", "regime": f"{up} +  {down} -"}
+            rows.append(_row(view, sums, i, {"name": sums["underlying"][i], **counted}))
     if totals is None or by_expiry is None:
         return rows
     layout = view.layout
@@ -116,7 +116,7 @@ def _example(view: View, segment: int) -> dict[str, Cell]:
     report, layout = view.report, view.layout
     key, pricing = layout.segment_keys[segment], report.pricing
     by_expiry = view.reading("exposure")
-    sign = str(by_expiry["convention"][segment]) if by_expiry is not None else ""
+    sign = _sign_in_force(view)
     atm = int(pricing.atm_row[segment])
     found: dict[str, Cell] = {
         "name": f"{key.underlying} {key.expiry:%d-%b-%y}",
@@ -126,7 +126,7 @@ def _example(view: View, segment: int) -> dict[str, Cell]:
         "lot": clean(layout.segment_lot_size[segment]),
         "time": clean(pricing.time_to_expiry[segment]),
         "rate": clean(pricing.rate),
-        "call_sign": GEX_SIGNS[sign][CALL] if sign in GEX_SIGNS else None,
+        "call_sign": GEX_SIGNS[sign][CALL] if sign else None,
     }
     title = f"{found['name']}: GEX by strike, ₹ crore per 1 %"
     if by_expiry is not None:
@@ -173,11 +173,16 @@ def _ladder(view: View, segment: int) -> tuple[Row, ...]:
 # Convention and participants
 
 
-def _convention(view: View) -> Cell:
+def _sign_in_force(view: View) -> str:
+    """`exposure.gex_sign` of the newest reading; "" where there is none."""
     reading = view.reading("exposure")
-    if reading is None or not len(reading):
-        return None
-    return CONVENTIONS[str(reading["convention"][0])] + ASSUMED
+    said = str(reading["convention"][0]) if reading is not None and len(reading) else ""
+    return said if said in CONVENTIONS else ""
+
+
+def _convention(view: View) -> Cell:
+    sign = _sign_in_force(view)
+    return CONVENTIONS[sign] + ASSUMED if sign else None
 
 
 def _positions(view: View) -> Positions | None:
@@ -187,13 +192,13 @@ def _positions(view: View) -> Positions | None:
 
 def _participant_words(view: View) -> Cell:
     """Whether the convention is what one category of participants, professional traders, held at the last close."""
-    positions, reading = _positions(view), view.reading("exposure")
-    if positions is None or reading is None or not len(reading):
+    positions, sign = _positions(view), _sign_in_force(view)
+    if positions is None or not sign:
         return "participants: no file of the previous session"
     calls, puts = (positions.net("PRO", f"option_index_{side}") for side in ("call", "put"))
     if not (np.isfinite(calls) and np.isfinite(puts)):
         return f"participants of {positions.trading_date:%d-%b-%Y}: Pro is not in the file"
-    call_sign, put_sign = GEX_SIGNS[str(reading["convention"][0])]
+    call_sign, put_sign = GEX_SIGNS[sign]
     agrees = np.sign(calls) == call_sign and np.sign(puts) == put_sign
     held = f"calls {calls:+,.0f}, puts {puts:+,.0f} contracts net"
     verdict = "agrees" if agrees else "disagrees"
