@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from optionscanner.model.contracts import CALL, PUT, Floats
@@ -49,26 +47,27 @@ def _market_rows(view: View, stocks: list[int]) -> list[Row]:
     sums, totals, by_expiry = (view.reading(f"exposure{part}") for part in ("_market", "_total", ""))
     rows: list[Row] = []
     if sums is not None:
+        lines = _Lines(view, sums)
         for i in range(len(sums)):
             all_, up, down = (f"{np.nan_to_num(sums[n][i]):.0f}" for n in ("names", "positive", "negative"))
-            counted = {"expiry": f"{all_} names", "regime": f"{up} +  {down} -"}
-            rows.append(_row(view, sums, i, {"name": sums["underlying"][i], **counted}))
+            lines.add(i, str(sums["underlying"][i]), f"{all_} names", regime=f"{up} +  {down} -")
+        rows += lines.rows
     if totals is None or by_expiry is None:
         return rows
     layout = view.layout
+    whole, chains = _Lines(view, totals), _Lines(view, by_expiry)
     names = [name for name in INDICES if name in view.position]
     others = [layout.names[u] for u in np.flatnonzero(layout.is_index) if layout.names[u] not in INDICES]
     for name in (*names, *others):
         u = view.position[name]
         segments = np.flatnonzero(layout.segment_underlying == u).tolist()
         if len(segments) > 1:
-            several = f"all {np.nan_to_num(totals['expiries'][u]):.0f}"
-            rows.append(_row(view, totals, u, {"name": name, "expiry": several}))
-        rows += [_row(view, by_expiry, s, {"name": name, "expiry": _expiry(view, s)}, s) for s in segments]
+            rows.append(whole.add(u, name, f"all {np.nan_to_num(totals['expiries'][u]):.0f}"))
+        rows += [chains.add(s, name, _expiry(view, s), s) for s in segments]
     for u in stocks:
         segment = int(layout.underlying_front[u])
         if segment >= 0:
-            rows.append(_row(view, totals, u, {"name": layout.names[u], "expiry": _expiry(view, segment)}, segment))
+            rows.append(whole.add(u, layout.names[u], _expiry(view, segment), segment))
     return rows[: EXPOSURE.table("exposure").height]
 
 
@@ -76,25 +75,39 @@ def _expiry(view: View, segment: int) -> float:
     return serial_date(view.layout.segment_keys[segment].expiry)
 
 
-def _row(view: View, reading: Reading, i: int, given: Mapping[str, object], segment: int = -1) -> Row:
-    """One line: `given` first, then the reading's own columns; walls of open interest where it is one chain."""
-    walls = view.reading("open_interest")
-    cells: list[Cell] = []
-    for column in EXPOSURE.table("exposure").fields:
-        table, _, name = column.source.partition(".")
-        if name in given:
-            cells.append(clean(given[name]))
-        elif table == "open_interest":
-            known = walls is not None and segment >= 0
-            cells.append(clean(walls[name][segment]) if known and walls is not None else None)
-        elif name in reading.columns:
-            cell = shown(column.kind, reading[name][i : i + 1], view.settings.units, 1.0)[0]
-            if name == "gamma_flip" and cell is None and reading["flip_crossings"][i] == 0:
-                cell = NONE_IN_RANGE
-            cells.append(cell)
-        else:
-            cells.append(None)
-    return tuple(cells)
+class _Lines:
+    """Lines of the table from one reading, whose columns are turned into cells once."""
+
+    def __init__(self, view: View, reading: Reading) -> None:
+        self.rows: list[Row] = []
+        self._columns: list[list[Cell] | str] = []
+        walls = view.reading("open_interest")
+        for column in EXPOSURE.table("exposure").fields:
+            table, _, name = column.source.partition(".")
+            source = walls if table == "open_interest" else reading
+            if name in ("name", "expiry") or source is None or name not in source.columns:
+                self._columns.append(name)
+                continue
+            cells = shown(column.kind, source[name], view.settings.units, 1.0)
+            if name == "gamma_flip":
+                none = reading["flip_crossings"] == 0
+                cells = [NONE_IN_RANGE if c is None and n else c for c, n in zip(cells, none, strict=True)]
+            self._columns.append(cells)
+        self._walls = [c.source.startswith("open_interest.") for c in EXPOSURE.table("exposure").fields]
+
+    def add(self, i: int, name: str, expiry: Cell, segment: int = -1, *, regime: str = "") -> Row:
+        """Line of element `i`; walls of open interest where it is of one chain, `segment`."""
+        given = {"name": clean_text(name) or None, "expiry": expiry, "regime": regime or None}
+        row: list[Cell] = []
+        for cells, is_wall in zip(self._columns, self._walls, strict=True):
+            if isinstance(cells, str):
+                row.append(given.get(cells))
+            elif is_wall:
+                row.append(cells[segment] if segment >= 0 else None)
+            else:
+                row.append(cells[i])
+        self.rows.append(tuple(row))
+        return self.rows[-1]
 
 
 # The worked example
