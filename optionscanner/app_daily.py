@@ -25,6 +25,9 @@ from optionscanner.model.daily import EOD_CONTRACT
 
 Say = Callable[[str], None]
 
+MOST_SENTENCES = 40
+"""Refusals that are told one by one: a folder of downloads may hold thousands of other files."""
+
 
 @dataclass
 class DailyImport:
@@ -77,16 +80,24 @@ def daily_path(config: Config, options: cli.Options) -> Path:
 def import_daily(
     folder: Path, place: Path, *, config: Config, calendar: TradingCalendar, say: Say, warn: Say
 ) -> DailyImport:
-    """Bring a folder of daily files into the file at `place`; each refused file is one sentence to `warn`.
+    """Bring a folder of daily files into the file at `place`; each file that is refused in
+    whole or part is one sentence to `warn`, up to `MOST_SENTENCES`.
 
     Raises RecordingError where there is no such folder, HistoryError or HistoryBusy where the file cannot be used.
     """
-    done = DailyImport()
-    store = DailyStore(place)
+    done, store = DailyImport(), DailyStore(place)
+    told = 0
+
+    def tell(sentence: str) -> None:
+        nonlocal told
+        told += 1
+        if told <= MOST_SENTENCES:
+            warn(sentence)
+
     try:
         for part in parts_of_folder(folder):
             if isinstance(part, DailyFile):
-                warn(part.sentence)
+                tell(part.sentence)
                 done.add(store.put_refused(ImportedFile(part.name, "", sentence=part.sentence)), known=False)
                 continue
             digest = digest_of(part)
@@ -96,11 +107,13 @@ def import_daily(
                 continue
             file = read_file(part)
             if file.sentence:
-                warn(file.sentence)
+                tell(file.sentence)
             done.add(_put(store, file, digest, done.touched), known=False)
         done.volatilities = _volatilities(store, done.touched, config, calendar)
     finally:
         store.close()
+    if told > MOST_SENTENCES:
+        warn(f"and {told - MOST_SENTENCES:,} files more were refused in whole or part; table daily_file says why")
     for sentence in done.sentences:
         say(sentence)
     say(f"volatility at the money: computed for {done.volatilities:,} sessions; daily values in {place}")
@@ -167,4 +180,4 @@ def _found_sentence(day: DayContext) -> str:
     kinds = len(daily.found) + len(daily.missing)
     found = f"daily files before {day.session.date:%d-%b-%Y}: {len(daily.found)} of {kinds} kinds"
     lacking = ", ".join(daily.missing)
-    return f"{found}; without {lacking}, SYSTEM_HEALTH says what stays blank" if lacking else found
+    return f"{found}; missing: {lacking}; SYSTEM_HEALTH says what stays blank" if lacking else found

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -506,3 +507,29 @@ def test_fii_statistics_and_the_volatility_index_agree_with_a_second_source(publ
     other = index[index["index_name"] == "INDIA VIX"].drop_duplicates("trading_date").set_index("trading_date")["close"]
     common = vix.index.intersection(other.index)
     assert len(common) > 45 and (vix[common] == other[common]).all()
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_both_layouts_of_the_bhavcopy_give_the_same_rows(published, data_folder):
+    """A whole real day, written here in the newer layout, reads as in the older one; units and prices alike."""
+    text = gzip.decompress((data_folder / "bhavcopy_fo" / "fo_bhav_2026-06-12.csv.gz").read_bytes()).decode()
+    old = next(f.reading.frame for f in published["bhavcopy_fo"].files if f.name == "fo_bhav_2026-06-12.csv.gz")
+    kinds = {"FUTIDX": "IDF", "FUTSTK": "STF", "OPTIDX": "IDO", "OPTSTK": "STO"}
+    names = {"TckrSymb": "SYMBOL", "StrkPric": "STRIKE_PR", "OptnTp": "OPTION_TYP", "OpnPric": "OPEN",
+             "HghPric": "HIGH", "LwPric": "LOW", "ClsPric": "CLOSE", "SttlmPric": "SETTLE_PR", "OpnIntrst": "OPEN_INT",
+             "ChngInOpnIntrst": "CHG_IN_OI", "TtlTradgVol": "CONTRACTS"}  # fmt: skip
+    lots = [65 if np.isnan(lot) else int(lot) for lot in old["lot_size"]]
+    rows = [
+        udiff_row(
+            **{theirs: row[ours] for theirs, ours in names.items()}, FinInstrmTp=kinds[row["INSTRUMENT"]], LastPric="",
+            TradDt="2026-06-12", XpryDt=row["EXPIRY_DT"], TtlTrfVal=repr(float(row["VAL_INLAKH"]) * 1e5),
+            NewBrdLotQty=lot, PrvsClsgPric="", UndrlygPric="", TtlNbOfTxsExctd="",
+        )
+        for row, lot in zip(csv.DictReader(text.splitlines()), lots, strict=True)
+    ]  # fmt: skip
+    new = read_part(udiff(*rows)).frame
+    # Where a contract did not trade the older layout gives no lot; nothing was traded there either.
+    new["lot_size"] = new["lot_size"].where(old["lot_size"].notna())
+    new["volume"] = new["volume"].where(old["volume"].notna())
+    pd.testing.assert_frame_equal(new, old)

@@ -28,7 +28,7 @@ from optionscanner.history.daily_store import DailyStore
 from optionscanner.model.calendar import IST, load_calendar
 from optionscanner.model.context import DayContext
 from optionscanner.model.contracts import Layout, SegmentKey, Underlying
-from optionscanner.model.daily import DAILY_TABLES
+from optionscanner.model.daily import DAILY_TABLES, DayEvent
 from optionscanner.model.picture import MarketPicture
 from tests import builders, test_docs
 from tests.test_daily_files import BAN, CASH, EVENTS, INDEX, LOTS, PARTICIPANTS, UDIFF, VIX, udiff_row
@@ -134,6 +134,36 @@ def test_the_same_rows_under_another_name_are_repeated_and_a_correction_replaces
         assert reader.table("vix", FRIDAY.replace(day=29), FRIDAY)["close"].tolist() == [12.98]
 
 
+def test_a_folder_of_other_things_is_not_told_file_by_file(tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number in range(50):
+        (folder / f"letter{number:02d}.txt").write_text("Dear all")
+    done, said = imported(folder, tmp_path / "daily.sqlite")
+    assert done.refused_files == 50
+    assert sum(line.startswith("letter") for line in said) == 40
+    assert "and 10 files more were refused in whole or part; table daily_file says why" in said
+
+
+def test_an_import_that_is_broken_off_leaves_whole_files_and_goes_on(tmp_path, monkeypatch):
+    folder, place = small_folder(tmp_path / "files"), tmp_path / "daily.sqlite"
+    put, count = DailyStore.put, iter(range(99))
+
+    def breaking(*given):
+        if next(count) == 3:
+            raise KeyboardInterrupt
+        return put(*given)
+
+    monkeypatch.setattr(DailyStore, "put", breaking)
+    with pytest.raises(KeyboardInterrupt):
+        imported(folder, place)
+    monkeypatch.undo()
+    again, _ = imported(folder, place)
+    assert (again.files, again.known, again.read, again.refused_files) == (9, 3, 5, 1)
+    whole, _ = imported(folder, tmp_path / "other.sqlite")
+    assert contents(place) == contents(tmp_path / "other.sqlite") and whole.known == 0
+
+
 def test_what_comes_out_is_what_went_in(small):
     with DailyReader(small) as reader:
         chain = reader.table("eod_contract", date(2026, 1, 29), date(2026, 1, 29))
@@ -219,6 +249,8 @@ def test_a_day_gets_the_closing_figures_of_the_session_before(small):
     assert daily.banned.tolist() == [0.0, 0.0]
     # SAIL and M&M are in the Friday's list; what was in the Thursday's is not known.
     assert daily.ban_entered == () and daily.ban_left == ()
+    assert not daily.has_ex_date("RELIANCE", date(2026, 2, 3))  # results are no ex-date
+    assert replace(daily, events=(DayEvent(FRIDAY, "RELIANCE", "SPLIT", ""),)).has_ex_date("RELIANCE", FRIDAY)
     assert [(event.underlying, event.kind) for event in daily.events] == [("RELIANCE", "RESULTS"), ("MARKET", "RBI")]
     assert daily.lot_changes == ("RELIANCE 24-Feb-2026: lot 65, in the list of market lots 500",)
     # A single strike on Thursday makes no volatility of 30 days.
