@@ -220,7 +220,8 @@ def test_a_day_resumed_anywhere_equals_the_day_in_one_piece(seed, cut):
     fresh = np.zeros_like(before.touched)
     for chains, (state, made, _), (other, again, _) in zip(pictures[cut:], whole[cut:], resumed, strict=True):
         assert_same(state, other)
-        for name in ("flow", "open_interest_legs", "open_interest_change", "futures", "build_up", "readiness", "alerts"):
+        windows = ("open_interest_legs", "open_interest_change", "futures", "build_up")
+        for name in ("flow", *windows, "readiness", "alerts"):
             assert_same(made[name].columns, again[name].columns)
         # A chain that was not observed since the restart is priced again with the newest spot and future.
         fresh |= chains.updated
