@@ -21,7 +21,7 @@ from optionscanner.history.daily_schema import DAILY_FILE
 from optionscanner.history.daily_store import DailyStore, ImportedFile
 from optionscanner.model.calendar import TradingCalendar
 from optionscanner.model.context import DayContext
-from optionscanner.model.daily import EOD_CONTRACT
+from optionscanner.model.daily import DAILY_TABLES, EOD_CONTRACT, MARKET_LOT
 
 Say = Callable[[str], None]
 
@@ -145,6 +145,14 @@ def _volatilities(store: DailyStore, touched: set[date], config: Config, calenda
             found = closing_volatility(reader, day, calendar, config.engine(day).pricing)
             store.put_volatility(day, found.chains, found.names)
     return len(due)
+
+
+def held_words(place: Path) -> str:
+    """What the file of daily values holds, for people; raises HistoryError where it cannot be used."""
+    with DailyReader(place) as reader:
+        held = {table.title: reader.dates(table.name) for table in DAILY_TABLES if table.name != MARKET_LOT.name}
+    words = [f"{title} {len(days):,} to {days[-1]:%d-%b-%Y}" for title, days in held.items() if days]
+    return f"{place}: sessions of {', '.join(words)}" if words else f"{place}: holds nothing yet"
 
 
 def day_preparer(place: Path, calendar: TradingCalendar, say: Say, warn: Say) -> Callable[[DayContext], DayContext]:

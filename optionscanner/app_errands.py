@@ -16,7 +16,7 @@ from optionscanner import config as configuration
 from optionscanner.adapters.recorded.converters import import_day
 from optionscanner.adapters.recorded.format import read_day
 from optionscanner.app_archive import Subject
-from optionscanner.app_daily import daily_path, import_daily
+from optionscanner.app_daily import daily_path, held_words, import_daily
 from optionscanner.app_front import workbook_template
 from optionscanner.app_keeping import keep
 from optionscanner.clocks import WallClock
@@ -66,7 +66,8 @@ def _import_daily(options: cli.Options) -> int:
 
 
 def _check(options: cli.Options) -> int:
-    return checkup.show(_findings(_config(options), options))
+    config = _config(options)
+    return checkup.show([*_findings(config, options), *_daily_finding(config, options)])
 
 
 def _export(options: cli.Options) -> int:
@@ -171,6 +172,20 @@ def _findings(config: Config | OptionScannerError, options: cli.Options) -> list
         read_recording=lambda folder: read_day(folder).manifest.date,
         read_history=_described,
     )
+
+
+def _daily_finding(config: Config | OptionScannerError, options: cli.Options) -> list[checkup.Finding]:
+    """What the daily values hold, where the configuration says where they are."""
+    if not isinstance(config, Config):
+        return []
+    item, place = "Daily values", daily_path(config, options)
+    if not place.exists():
+        found = f"none in {place.parent}: a day has no levels, participants or bans of the session before"
+        return [checkup.Finding(item, checkup.State.OK, found, "import them with --import-daily FOLDER")]
+    try:
+        return [checkup.Finding(item, checkup.State.OK, held_words(place))]
+    except HistoryError as error:
+        return [checkup.Finding(item, checkup.State.BAD, str(error))]
 
 
 def _described(history: Path) -> str:

@@ -215,6 +215,16 @@ def test_the_command_line_imports_beside_the_named_history(tmp_path, capsys):
     assert "--import-daily runs no session and has no use for --speed" in capsys.readouterr().err
 
 
+def test_the_check_says_what_is_there(small, tmp_path, capsys):
+    app_errands.errand(cli.parse(["--check", "--history", str(small.parent / "mine.db")]))()
+    told = " ".join(capsys.readouterr().out.split())
+    assert "F&O bhavcopy 1 to 29-Jan-2026" in told and "ban list 1 to 30-Jan-2026" in told
+    app_errands.errand(cli.parse(["--check", "--history", str(tmp_path / "mine.db")]))()
+    assert "import them with --import-daily FOLDER" in capsys.readouterr().out
+    (tmp_path / "daily.sqlite").write_bytes(b"no database at all")
+    assert app_errands.errand(cli.parse(["--check", "--history", str(tmp_path / "mine.db")]))() == 1
+
+
 def test_every_table_is_in_the_readme_with_its_columns():
     connection = sqlite3.connect(":memory:")
     for _, script in DAILY_MIGRATIONS:
