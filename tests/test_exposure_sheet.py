@@ -102,6 +102,18 @@ def test_no_flip_in_range_is_said_and_a_blank_stays_blank(report):
     assert [line["Flip"] for line in shown[4:6]] == [NONE_IN_RANGE, None]
 
 
+def test_an_old_row_says_so(report):
+    """Promised every minute: late after two of them, stale after three."""
+    seen = np.nanmin(report.readings["price"]["price_time"])
+    for age, word in ((100.0, None), (130.0, "late"), (200.0, "stale 200 s")):
+        old = {**report.readings["price"].columns, "price_time": np.full(len(report.chains.updated), seen)}
+        price = replace(report.readings["price"], columns=old)
+        shown = lines(replace(report, as_of=seen + age, readings={**report.readings, "price": price}))
+        well = [line["Status"] for line, before in zip(shown[3:], lines(report)[3:], strict=True)
+                if before["GEX"] is not None and before["Status"] in (None, "late")]  # fmt: skip
+        assert set(well) == {word}
+
+
 def test_a_failed_engine_leaves_the_sheet_blank(report):
     without = {n: r for n, r in report.readings.items() if not n.startswith("exposure")}
     found = blocks(replace(report, readings=without, exposures=None))

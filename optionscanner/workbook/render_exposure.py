@@ -9,11 +9,12 @@ from optionscanner.model.daily import PARTICIPANTS, Positions
 from optionscanner.model.exposures import CONVENTIONS, GEX_SIGNS
 from optionscanner.model.frame import Block, Cell
 from optionscanner.model.readings import Reading
+from optionscanner.model.reasons import Reason
 from optionscanner.workbook.grid import Column
 from optionscanner.workbook.layout_exposure import EXPOSURE, LADDER_SIDE
 from optionscanner.workbook.layout_index import INDICES, PICKED
 from optionscanner.workbook.render_cells import clean, clean_text, clock, serial_date
-from optionscanner.workbook.render_view import View, shown
+from optionscanner.workbook.render_view import LATE, View, shown
 
 Row = tuple[Cell, ...]
 
@@ -55,20 +56,28 @@ def _market_rows(view: View, stocks: list[int]) -> list[Row]:
     if totals is None or by_expiry is None:
         return rows
     layout = view.layout
-    whole, chains = _Lines(view, totals), _Lines(view, by_expiry)
+    whole, chains, aged = _Lines(view, totals), _Lines(view, by_expiry), _aged(view)
     names = [name for name in INDICES if name in view.position]
     others = [layout.names[u] for u in np.flatnonzero(layout.is_index) if layout.names[u] not in INDICES]
     for name in (*names, *others):
         u = view.position[name]
         segments = np.flatnonzero(layout.segment_underlying == u).tolist()
         if len(segments) > 1:
-            rows.append(whole.add(u, name, f"all {np.nan_to_num(totals['expiries'][u]):.0f}"))
-        rows += [chains.add(s, name, _expiry(view, s), s) for s in segments]
+            rows.append(whole.add(u, name, f"all {np.nan_to_num(totals['expiries'][u]):.0f}", aged=aged[u]))
+        rows += [chains.add(s, name, _expiry(view, s), s, aged=aged[u]) for s in segments]
     for u in stocks:
         segment = int(layout.underlying_front[u])
         if segment >= 0:
-            rows.append(whole.add(u, layout.names[u], _expiry(view, segment), segment))
+            rows.append(whole.add(u, layout.names[u], _expiry(view, segment), segment, aged=aged[u]))
     return rows[: EXPOSURE.table("exposure").height]
+
+
+def _aged(view: View) -> list[Cell]:
+    """What the status says of each underlying that is otherwise well: stale with its age, late, or nothing."""
+    known = np.isfinite(view.age)
+    stale, late = view.stale & known, view.late & known
+    words = (f"{Reason.STALE.words} {age:.0f} s" for age in np.nan_to_num(view.age).tolist())
+    return [word if s else LATE if b else None for word, s, b in zip(words, stale, late, strict=True)]
 
 
 def _expiry(view: View, segment: int) -> float:
@@ -95,8 +104,13 @@ class _Lines:
             self._columns.append(cells)
         self._walls = [c.source.startswith("open_interest.") for c in EXPOSURE.table("exposure").fields]
 
-    def add(self, i: int, name: str, expiry: Cell, segment: int = -1, *, regime: str = "") -> Row:
-        """Line of element `i`; walls of open interest where it is of one chain, `segment`."""
+    def add(
+        self, i: int, name: str, expiry: Cell, segment: int = -1, *, regime: str = "", aged: Cell = None
+    ) -> Row:
+        """Line of element `i`; walls of open interest where it is of one chain, `segment`.
+
+        `aged` stands in the status where nothing else does.
+        """
         given = {"name": clean_text(name) or None, "expiry": expiry, "regime": regime or None}
         row: list[Cell] = []
         for cells, is_wall in zip(self._columns, self._walls, strict=True):
@@ -106,6 +120,7 @@ class _Lines:
                 row.append(cells[segment] if segment >= 0 else None)
             else:
                 row.append(cells[i])
+        row[-1] = row[-1] or aged
         self.rows.append(tuple(row))
         return self.rows[-1]
 
