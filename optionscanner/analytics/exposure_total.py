@@ -36,8 +36,7 @@ def exposure_total(
     reference = segments.at(pricing.reference, layout.underlying_front)
     summed_legs = _merged(leg_exposures(chains, pricing, parameters), used[layout.row_segment], row, ladder.rows)
     found = summed(ladder, summed_legs, reference[owner], parameters)
-    status = _statuses(chains, by_expiry, near, used, settings)
-    given = np.array([not text or text.endswith("expiries") for text in status.tolist()], dtype=bool)
+    given, status = _statuses(chains, by_expiry, near, used, settings)
     columns = {name: np.full(len(layout.underlyings), np.nan) for name in (*found, *_OF_FLIP)}
     for name, values in found.items():
         columns[name][owner] = values
@@ -123,8 +122,8 @@ def _flips(
 
 def _statuses(
     chains: Chains, by_expiry: Reading, near: Bools, used: Bools, settings: EngineSettings
-) -> np.ndarray:
-    """(U,) texts: why a sum is blank; how many expiries it has where some are missing; empty where all are there."""
+) -> tuple[Bools, np.ndarray]:
+    """(U,) where a sum is given, and texts: why it is blank, or how many expiries it has where some are missing."""
     layout = chains.layout
     interest, before = chains.legs.open_interest, chains.day.previous_open_interest
     held = np.where(np.isfinite(interest), interest, np.nan_to_num(before)) + chains.listed
@@ -132,15 +131,16 @@ def _statuses(
     whole = _per_name(chains, weight * near)
     share = _per_name(chains, weight * used) / np.where(whole > 0, whole, np.nan)
     count, of = _per_name(chains, used.astype(np.float64)), _per_name(chains, near.astype(np.float64))
+    enough = share >= settings.open_interest.min_coverage
     texts = np.full(len(layout.underlyings), "", dtype=object)
     first = np.full(len(texts), -1, dtype=np.int64)
     missing = np.flatnonzero(near & ~used)[::-1]
     first[layout.segment_underlying[missing]] = missing  # the last assignment, the nearest expiry, stands
     for i in np.flatnonzero(first >= 0):
-        enough = share[i] >= settings.open_interest.min_coverage
-        texts[i] = f"{count[i]:.0f} of {of[i]:.0f} expiries" if enough else by_expiry["status"][first[i]]
+        partly = f"{count[i]:.0f} of {of[i]:.0f} expiries"
+        texts[i] = partly if enough[i] else by_expiry["status"][first[i]]
     texts[of == 0] = Reason.NOT_YET_OBSERVED.words
-    return texts
+    return enough, texts
 
 
 def _per_name(chains: Chains, values: Floats) -> Floats:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import (
-    GAP,
     Cells,
     Column,
     Formula,
@@ -92,7 +91,6 @@ _RIGHT = len(_MARKET) + 2
 _LADDER_COLUMN = _RIGHT + len(_PARTICIPANTS) + 1
 _ON_SCREEN = _LADDER_COLUMN - 2
 _WIDTHS = side_by_side(_MARKET, _PARTICIPANTS, _LADDER)
-assert _WIDTHS[_RIGHT - 2] == GAP
 
 # The worked example: label, picked, number, unit, source.
 _LABEL, _PICKED, _NUMBER, _UNIT, _FROM = _RIGHT, _RIGHT + 1, _RIGHT + 2, _RIGHT + 3, _RIGHT + 5
