@@ -21,6 +21,7 @@ from optionscanner.adapters.simulated.market import SimulatedMarket
 from optionscanner.adapters.simulated.universe import load_names, simulated_session
 from optionscanner.app_archive import Archive, Subject
 from optionscanner.app_computer import looked_after
+from optionscanner.app_daily import daily_path, day_preparer
 from optionscanner.app_desk import open_desk, saved_at
 from optionscanner.app_errands import errand
 from optionscanner.app_front import open_host, spreadsheet_probe
@@ -185,7 +186,9 @@ def _source(config: Config, options: cli.Options, calendar: TradingCalendar, sto
         clock = ManualClock(0.0, speed, stop)
         border = config.engine(recorded.manifest.date).border
         _tell_unknown(config, recorded.instruments["underlying"].unique().to_pylist())
-        market: Market = RecordedMarket(narrowed(recorded, config.underlyings.takes), clock, calendar, border=border)
+        prepare = day_preparer(daily_path(config, options), calendar, console.say, console.warn)
+        taken_of = narrowed(recorded, config.underlyings.takes)
+        market: Market = RecordedMarket(taken_of, clock, calendar, border=border, prepare=prepare)
         described = recorded.manifest
         name = f"{described.source or recorded.folder.name}, content {described.digest}"
         return Source(market, Mode.REPLAY, name, None, clock, described.exchange_stamps)

@@ -16,6 +16,7 @@ from optionscanner import config as configuration
 from optionscanner.adapters.recorded.converters import import_day
 from optionscanner.adapters.recorded.format import read_day
 from optionscanner.app_archive import Subject
+from optionscanner.app_daily import daily_path, held_words, import_daily
 from optionscanner.app_front import workbook_template
 from optionscanner.app_keeping import keep
 from optionscanner.clocks import WallClock
@@ -25,7 +26,7 @@ from optionscanner.history.export import export_csv
 from optionscanner.history.queries import HistoryReader
 from optionscanner.history.store import SqliteHistory
 from optionscanner.locks import FileLock
-from optionscanner.model.calendar import IST
+from optionscanner.model.calendar import IST, load_calendar
 from optionscanner.model.sessions import Mode
 from optionscanner.workbook.upgrade_file import restore_file
 
@@ -34,6 +35,7 @@ def errand(options: cli.Options) -> Callable[[], int] | None:
     """What these options ask for instead of a session; calling it returns the exit code. None for a session."""
     asked: list[tuple[object, Callable[[cli.Options], int]]] = [
         (options.sources, _import),
+        (options.daily, _import_daily),
         (options.check, _check),
         (options.export, _export),
         (options.doctor, _doctor),
@@ -53,8 +55,19 @@ def _import(options: cli.Options) -> int:
     return 0
 
 
+def _import_daily(options: cli.Options) -> int:
+    assert options.daily is not None
+    config = configuration.load(options.config)
+    import_daily(
+        options.daily, daily_path(config, options),
+        config=config, calendar=load_calendar(), say=console.say, warn=console.warn,
+    )  # fmt: skip
+    return 0
+
+
 def _check(options: cli.Options) -> int:
-    return checkup.show(_findings(_config(options), options))
+    config = _config(options)
+    return checkup.show([*_findings(config, options), *_daily_finding(config, options)])
 
 
 def _export(options: cli.Options) -> int:
@@ -159,6 +172,20 @@ def _findings(config: Config | OptionScannerError, options: cli.Options) -> list
         read_recording=lambda folder: read_day(folder).manifest.date,
         read_history=_described,
     )
+
+
+def _daily_finding(config: Config | OptionScannerError, options: cli.Options) -> list[checkup.Finding]:
+    """What the daily values hold, where the configuration says where they are."""
+    if not isinstance(config, Config):
+        return []
+    item, place = "Daily values", daily_path(config, options)
+    if not place.exists():
+        found = f"none in {place.parent}: a day has no levels, participants or bans of the session before"
+        return [checkup.Finding(item, checkup.State.OK, found, "import them with --import-daily FOLDER")]
+    try:
+        return [checkup.Finding(item, checkup.State.OK, held_words(place))]
+    except HistoryError as error:
+        return [checkup.Finding(item, checkup.State.BAD, str(error))]
 
 
 def _described(history: Path) -> str:

@@ -15,6 +15,7 @@ from optionscanner.clocks import WallClock
 from optionscanner.health import Health
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.calendar import TradingCalendar
+from optionscanner.model.context import DayContext
 from optionscanner.model.reports import HealthItem
 from optionscanner.model.settings import EngineSettings
 from optionscanner.ports import Market
@@ -67,8 +68,21 @@ def session_health(
         until = f"{calendar.covers_to:%d-%b-%Y}"
         return HealthItem("Calendar covers to", until, "", "WARN" if warning else "OK", float("nan"), warning)
 
-    health.probes = (file_size, disk, memory, calendar_end, _clock_probe(wall))
+    daily = _daily_files(market.day)
+    health.probes = (file_size, disk, memory, calendar_end, _clock_probe(wall), lambda: daily)
     return health
+
+
+def _daily_files(day: DayContext) -> HealthItem:
+    """Which daily files serve the day; what is missing by name."""
+    daily = day.daily
+    if daily is None:
+        if day.session.kind == "fictitious":
+            return HealthItem("Daily files", "none", "", "OK", float("nan"), "an invented day has none")
+        return HealthItem("Daily files", "none", "", "WARN", float("nan"), "bring them in with --import-daily")
+    value = f"{len(daily.found)} of {len(daily.found) + len(daily.missing)} for {daily.previous_session:%d-%b-%Y}"
+    status = "WARN" if daily.missing else "OK"
+    return HealthItem("Daily files", value, "", status, float("nan"), "; ".join(daily.missing.values()))
 
 
 def _clock_probe(wall: WallClock) -> Callable[[], HealthItem]:

@@ -39,6 +39,7 @@ examples:
   python {PROGRAM} --replay var/days/2026-01-30   a recorded day, an hour a minute
   python {PROGRAM} --replay var/days/2026-01-30 --speed max --until 11:00
   python {PROGRAM} --import raw/ --to var/days/2026-01-30
+  python {PROGRAM} --import-daily downloads/      the exchanges' daily files
   python {PROGRAM} --check                        what is there, what is missing
 
 where things are, unless config.yaml or an option says otherwise:
@@ -65,6 +66,8 @@ class Options:
     """Folder of a recorded day; None for the simulated market."""
     sources: tuple[Path, ...] = ()
     """Raw files or folders to import; () for no import."""
+    daily: Path | None = None
+    """Folder of daily files to bring into the daily values; None for no import of them."""
     to: Path | None = None
     """What an import, an export or a report is written to."""
     export: str | None = None
@@ -116,6 +119,7 @@ def parse(argv: Sequence[str]) -> Options:
         once=given.once,
         replay=given.replay,
         sources=tuple(given.sources or ()),
+        daily=given.daily,
         to=given.to,
         record=given.record,
         speed=default if given.speed is None else None if given.speed == math.inf else given.speed,
@@ -167,6 +171,11 @@ def _parser() -> _Parser:
     market.add_argument(
         "--import", dest="sources", metavar="SOURCE", nargs="+", type=_path,
         help="do not run: turn raw files or folders into a recorded day; their kind is recognised by content",
+    )  # fmt: skip
+    market.add_argument(
+        "--import-daily", dest="daily", metavar="FOLDER", type=_path,
+        help="do not run: bring a folder of the exchanges' daily files (bhavcopies, participants, ban list ...) into "
+        "the daily values beside the histories; their kind is recognised by content",
     )  # fmt: skip
     market.add_argument(
         "--to", metavar="PLACE", type=_path, help="where --import, --export or --doctor puts what it makes"
@@ -245,6 +254,7 @@ def _add_errands(group: argparse._ArgumentGroup) -> None:
 
 _TAKEN_BY = {
     "export": ("to", "history", "config", "trading_date", "underlying", "bom"),
+    "daily": ("history", "config"),
     "keep": ("history", "workbook", "config"),
     "restore": ("workbook", "config"),
     "install_shortcut": ("history", "workbook", "config", "front"),

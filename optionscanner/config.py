@@ -23,6 +23,7 @@ from optionscanner.config_sections import (
     Border,
     Computer,
     Cycle,
+    Exposure,
     Flow,
     History,
     Log,
@@ -34,6 +35,7 @@ from optionscanner.config_sections import (
     Simulated,
     Stale,
     Underlyings,
+    Windows,
     Workbook,
     default_rates,
 )
@@ -44,11 +46,13 @@ from optionscanner.model.settings import (
     ActivitySettings,
     AlertSettings,
     EngineSettings,
+    ExposureSettings,
     FlowSettings,
     OpenInterestSettings,
     PricingSettings,
     ReadinessSettings,
     StaleSettings,
+    WindowSettings,
 )
 
 FILE_NAME = "config.yaml"
@@ -67,6 +71,8 @@ class Config(Section):
     border: Border = Field(default_factory=Border)
     pricing: Pricing = Field(default_factory=Pricing)
     open_interest: OpenInterest = Field(default_factory=OpenInterest)
+    windows: Windows = Field(default_factory=Windows)
+    exposure: Exposure = Field(default_factory=Exposure)
     flow: Flow = Field(default_factory=Flow)
     activity: Activity = Field(default_factory=Activity)
     readiness: Readiness = Field(default_factory=Readiness)
@@ -122,6 +128,8 @@ class Config(Section):
             border=BorderSettings(**self.border.model_dump()),
             pricing=PricingSettings(rate=in_force[-1].rate, **self.pricing.model_dump()),
             open_interest=OpenInterestSettings(**self.open_interest.model_dump()),
+            windows=WindowSettings(**self.windows.model_dump()),
+            exposure=ExposureSettings(**self.exposure.model_dump()),
             flow=FlowSettings(**self.flow.model_dump()),
             activity=ActivitySettings(**self.activity.model_dump()),
             readiness=ReadinessSettings(**self.readiness.model_dump()),

@@ -129,6 +129,43 @@ class OpenInterest(Section):
         return self
 
 
+def _limit(minutes: int) -> Any:
+    name = f"limit_{minutes}_pct"
+    return Field(default=getattr(_DEFAULT.windows, name), ge=0, le=1000, description="per cent")
+
+
+class Windows(Section):
+    """Changes of open interest over 3, 5, 10, 15 and 30 minutes, and what is made of them."""
+
+    limit_3_pct: float = _limit(3)
+    limit_5_pct: float = _limit(5)
+    limit_10_pct: float = _limit(10)
+    limit_15_pct: float = _limit(15)
+    limit_30_pct: float = _limit(30)
+    patience: float = Field(
+        default=_DEFAULT.windows.patience, ge=0, le=540, alias="patience_s", description="seconds"
+    )
+    early: float = Field(default=_DEFAULT.windows.early, ge=0, le=60, alias="early_s", description="seconds")
+    open_within: float = Field(
+        default=_DEFAULT.windows.open_within, ge=0, le=_DAY_S, alias="open_within_s", description="seconds"
+    )
+    open_interest_band_pct: float = Field(
+        default=_DEFAULT.windows.open_interest_band_pct, ge=0, le=100, description="per cent"
+    )
+    price_band_pct: float = Field(default=_DEFAULT.windows.price_band_pct, ge=0, le=100, description="per cent")
+
+
+class Exposure(Section):
+    """Dealer exposure."""
+
+    gex_sign: Literal["dealer", "documented"] = _DEFAULT.exposure.gex_sign
+    within_days: int = Field(default=_DEFAULT.exposure.within_days, ge=0, le=2000, description="days")
+    flip_range_pct: float = Field(default=_DEFAULT.exposure.flip_range_pct, ge=1, le=50, description="per cent")
+    neutral_pct: float = Field(default=_DEFAULT.exposure.neutral_pct, ge=0, le=100, description="per cent")
+    literal_crore: float = Field(default=_DEFAULT.exposure.literal_crore, ge=0, le=1e6, description="₹ crore")
+    min_priced: float = Field(default=_DEFAULT.exposure.min_priced, ge=0, le=1, description="share")
+
+
 class Flow(Section):
     """EWMA of open-interest flow."""
 

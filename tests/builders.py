@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from optionscanner.model.anchors import Anchors
 from optionscanner.model.calendar import TradingSession
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import ALERTS, READINGS, TableSpec
 from optionscanner.model.context import DayContext
-from optionscanner.model.contracts import Layout, SegmentKey, Underlying
+from optionscanner.model.contracts import CALL, PUT, Layout, SegmentKey, Underlying
 from optionscanner.model.observations import LEG_QUANTITIES, Observation
 from optionscanner.model.picture import MarketPicture
 from optionscanner.model.pricing import ForwardSource, Pricing
@@ -24,7 +25,7 @@ from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
 from optionscanner.model.reports import CycleReport, Failure
 from optionscanner.model.sessions import Mode, RunSession
-from optionscanner.model.state import LEG_STATE, SEGMENT_STATE, State
+from optionscanner.model.state import FUTURE_STATE, LEG_STATE, SEGMENT_STATE, State
 
 IST = ZoneInfo("Asia/Kolkata")
 TRADING_DATE = date(2026, 1, 30)
@@ -225,9 +226,14 @@ def readings(chains: Chains, *, seed: int = 5, events: int = 3) -> dict[str, Rea
             named = [name for name in layout.names for _ in range(events)]
             front = [layout.segment_keys[f].expiry.isoformat() for f in layout.underlying_front for _ in range(events)]
             made[spec.name] = reading(spec, len(named), seed=own, underlying=named, expiry=front)
+        elif spec.row == "market":
+            made[spec.name] = reading(spec, 3, seed=own, underlying=["MARKET", "INDICES", "STOCKS"])
+        elif spec.row == "strike":
+            sides = [reading(spec, layout.rows, seed=own + side) for side in (CALL, PUT)]
+            made[spec.name] = Reading(spec, {n: np.stack([s[n] for s in sides], axis=1) for n in spec.names})
         else:
-            count = layout.segments if spec.row == "segment" else len(layout.underlyings)
-            made[spec.name] = reading(spec, count, seed=own)
+            counts = {"segment": layout.segments, "underlying": len(layout.underlyings)}
+            made[spec.name] = reading(spec, counts.get(spec.row, len(layout.future_expiry)), seed=own)
     return made
 
 
@@ -246,7 +252,19 @@ def state(layout: Layout, *, seed: int = 11, touched: object = True, stepped: ob
         leg={n: _holed(draw, draw.normal(scale=1e6, size=(layout.rows, 2)), 0.2) for n in LEG_STATE},
         touched=np.broadcast_to(np.asarray(touched, dtype=bool), layout.segments).copy(),
         stepped=np.broadcast_to(np.asarray(stepped, dtype=bool), layout.segments).copy(),
+        anchors=anchors(layout, draw),
+        future={n: _holed(draw, draw.normal(scale=1e6, size=len(layout.future_expiry)), 0.2) for n in FUTURE_STATE},
     )
+
+
+def anchors(layout: Layout, draw: np.random.Generator) -> Anchors:
+    """Four anchors of every chain, half a minute to eight minutes apart, of seeded numbers with holes."""
+    made, at = Anchors.fresh(layout), np.full(layout.segments, 1_769_745_000.0)
+    for _ in range(4):
+        at = at + draw.integers(30, 480, layout.segments)
+        some = draw.random(layout.segments) < 0.8
+        made = made.added(some, at, _holed(draw, draw.normal(scale=1e6, size=(layout.rows, 2)), 0.2))
+    return made
 
 
 def run_session(

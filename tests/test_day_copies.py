@@ -75,7 +75,7 @@ def test_both_readers_find_what_the_picture_held(filled):
     for found in (stated(data), again):
         assert (found.day, found.mode) == (TRADING_DATE, "REPLAY")
         assert found.rows == {name.lower(): count for name, count in expected.items()}
-    assert all(cell.startswith(("NAMES!", "EXAMPLES!")) for cell in formulas)
+    assert all(cell.startswith(("NAMES!", "EXAMPLES!", "EXPOSURE!")) for cell in formulas)
 
 
 def test_what_differs_is_named(filled):

@@ -50,7 +50,7 @@ ROOMS = {
     "workbook": room("workbook model errors", "xlsxwriter openpyxl lxml xlwings numpy pandas psutil"),
     "workbook.layout": room("model", "numpy", pure=True),
     "workbook.render": room("workbook.layout model", "numpy", pure=True),
-    "adapters": room("model errors ports", "pandas pyarrow numpy scipy"),
+    "adapters": room("model errors ports", "pandas pyarrow numpy scipy xlrd"),
     "console": room("model errors"),
     "cli": room("errors"),
     "clocks": room("errors"),

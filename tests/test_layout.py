@@ -19,6 +19,7 @@ MUST_BE_SEEN = {
     **{index: [f"{index}_chain", f"{index}_scan", f"{index}_ignored"] for index in INDICES},
     "STOCKS_GROUPED": [],
     PICKED: [f"{PICKED}_chain", f"{PICKED}_scan", f"{PICKED}_ignored"],
+    "EXPOSURE": [],
     "EOD_REPORT": ["eod_indices"],
     "CONTROL": [],
     "SYSTEM_HEALTH": ["health", "completeness", "worst_names"],
@@ -55,7 +56,7 @@ def cells_of(sheet):
 def test_sheets_stand_in_the_documented_order():
     assert list(BY_NAME) == [
         "ALERT_SUMMARY", "NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX",
-        "STOCKS_GROUPED", "DRILLDOWN", "EOD_REPORT", "CONTROL", "SYSTEM_HEALTH", "NAMES",
+        "STOCKS_GROUPED", "DRILLDOWN", "EXPOSURE", "EOD_REPORT", "CONTROL", "SYSTEM_HEALTH", "NAMES",
     ]  # fmt: skip
 
 
@@ -143,8 +144,8 @@ def test_every_column_that_names_a_reading_finds_it():
     declared |= {f"health.{name}" for name in HealthItem.__dataclass_fields__}
     declared |= {f"event.{name}" for name in Event.__dataclass_fields__}
     of_the_renderer = ("row.", "chain.", "call.", "put.", "day.", "group.", "worst.", "run.", "band.", "eod.", "trail.",
-                       "control.")  # fmt: skip
-    made_of_others = {"alerts.dir", "activity.dir", "activity.signal"}
+                       "control.", "example.", "ladder.", "participant.")  # fmt: skip
+    made_of_others = {"alerts.dir", "activity.dir", "activity.signal", "exposure.name", "exposure.expiry"}
     sources = {column.source for _, _, column in all_columns()}
     sources |= {c.source for sheet in SHEETS for cells in sheet.cells for c in cells.cells}
     sources |= {c.source.rpartition(":")[2] for s in SHEETS for named in s.named for c in named.cells}

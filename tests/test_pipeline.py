@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from optionscanner.analytics.pipeline import ENGINES, Inputs
 from optionscanner.analytics.pricing import price_market
 from optionscanner.errors import ChainError
+from optionscanner.model.anchors import Anchors
 from optionscanner.model.columns import ALERTS, READINGS
 from optionscanner.model.readings import Reading
 from optionscanner.model.settings import EngineSettings, FlowSettings
@@ -46,7 +47,9 @@ def test_every_reading_is_of_its_declared_kind_and_length():
     for spec in (*READINGS, ALERTS):
         reading = made[spec.name]
         assert reading.spec is spec
-        rows = {"segment": chains.layout.segments, "underlying": len(chains.layout.names)}.get(spec.row)
+        layout = chains.layout
+        lengths = {"segment": layout.segments, "underlying": len(layout.names), "strike": layout.rows}
+        rows = {**lengths, "future": len(layout.future_expiry)}.get(spec.row)
         assert rows is None or len(reading) == rows
         for column in spec.columns:
             values = reading[column.name]
@@ -92,6 +95,10 @@ def part_of(reading, layout, name):
         return reading.rows(np.flatnonzero(layout.segment_underlying == u)).columns
     if reading.spec.row == "underlying":
         return reading.rows([u]).columns
+    if reading.spec.row == "strike":
+        return reading.rows(np.flatnonzero(layout.segment_underlying[layout.row_segment] == u)).columns
+    if reading.spec.row == "future":
+        return reading.rows(np.flatnonzero(layout.future_underlying == u)).columns
     mine = reading.rows(np.flatnonzero(reading["underlying"] == name)).columns
     return {k: v for k, v in mine.items() if k != "rank"}
 
@@ -174,7 +181,20 @@ def copied(state):
         fresh,
         segment={n: v.copy() for n, v in state.segment.items()},
         leg={n: v.copy() for n, v in state.leg.items()},
+        anchors=Anchors(layout, state.anchors.at.copy(), dict(state.anchors.values), state.anchors.written.copy()),
+        future={n: v.copy() for n, v in state.future.items()},
     )
+
+
+def stored_anchors(stored, anchors):
+    """What a history has of the ring: the newest anchor of each chain that was written."""
+    at, values = stored.at.copy(), dict(stored.values)
+    for slot, segment in np.argwhere((anchors.at == anchors.newest) & anchors.written):
+        rows = slice(int(anchors.layout.starts[segment]), int(anchors.layout.ends[segment]))
+        at[slot, segment] = anchors.at[slot, segment]
+        values[int(slot)] = values.get(int(slot), np.full((anchors.layout.rows, 2), np.nan)).copy()
+        values[int(slot)][rows] = anchors.values[int(slot)][rows]
+    return replace(stored, at=at, values=dict(sorted(values.items())))
 
 
 @settings(max_examples=10)
@@ -190,18 +210,22 @@ def test_a_day_resumed_anywhere_equals_the_day_in_one_piece(seed, cut):
             stored,
             segment={n: np.where(state.touched, v, stored.segment[n]) for n, v in state.segment.items()},
             leg={n: np.where(rows, v, stored.leg[n]) for n, v in state.leg.items()},
+            anchors=stored_anchors(stored.anchors, state.anchors),
+            future=state.future,
         )
         before = state
-    assert_same(replace(stored, touched=before.touched, stepped=before.stepped), before)
+    marks = {"touched": before.touched, "stepped": before.stepped}
+    assert_same(replace(stored, **marks, anchors=replace(stored.anchors, written=before.anchors.written)), before)
     resumed = replayed(pictures[cut:], copied(stored))
     fresh = np.zeros_like(before.touched)
     for chains, (state, made, _), (other, again, _) in zip(pictures[cut:], whole[cut:], resumed, strict=True):
         assert_same(state, other)
-        for name in ("flow", "readiness", "alerts"):
+        windows = ("open_interest_legs", "open_interest_change", "futures", "build_up")
+        for name in ("flow", *windows, "readiness", "alerts"):
             assert_same(made[name].columns, again[name].columns)
         # A chain that was not observed since the restart is priced again with the newest spot and future.
         fresh |= chains.updated
-        for name in ("price", "open_interest"):
+        for name in ("price", "open_interest", "exposure"):
             assert_same(made[name].rows(np.flatnonzero(fresh)).columns, again[name].rows(np.flatnonzero(fresh)).columns)
         if fresh.all():
             assert_same(made["activity"].columns, again["activity"].columns)
@@ -215,7 +239,7 @@ def test_a_picture_without_anything_new_changes_nothing():
     assert_same(after.segment, state.segment)
     assert_same(after.leg, state.leg)
     assert len(again["alerts"]) == 0
-    for name in ("price", "open_interest", "flow", "readiness"):
+    for name in ("price", "open_interest", "exposure", "exposure_total", "flow", "readiness"):
         assert_same(made[name].columns, again[name].columns)
 
 

@@ -63,6 +63,28 @@ def plain(tmp_path_factory) -> bytes:
 
 
 @pytest.fixture(scope="module")
+def second(tmp_path_factory) -> bytes:
+    """A workbook of version 2 as the program made it."""
+    before, sheets = EARLIER["2"], []
+    for sheet in SHEETS:
+        if sheet.name in before.sheets:
+            named = tuple(replace(n, cells=tuple(c for c in n.cells if c.name in before.names)) for n in sheet.named)
+            lists = [n.row for n in named] or [2**20]
+            sheets.append(replace(
+                sheet,
+                named=named,
+                owned=tuple(replace(o, row=named[0].row + len(named[0].cells)) for o in sheet.owned),
+                formulas=tuple(f for f in sheet.formulas if f.row < lists[0]),
+                texts=tuple(t for t in sheet.texts if t.row < lists[0]),
+            ))  # fmt: skip
+    path = tmp_path_factory.mktemp("second") / "Second.xlsx"
+    path.write_bytes(build_template((*sheets, *SAMPLES)))
+    tools.rewrite(path, {"docProps/custom.xml": (rf"<vt:lpwstr>{TEMPLATE_VERSION}<", "<vt:lpwstr>2<")})
+    assert set(openpyxl.load_workbook(path).defined_names) == before.names
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
 def worked_in(plain, tmp_path_factory) -> bytes:
     """The same after a user's work, saved by another program: a sheet, a chart, a name, formulas on our sheets."""
     path = tmp_path_factory.mktemp("user") / "Mine.xlsx"
@@ -246,6 +268,33 @@ def test_a_renamed_sheet_that_moved_down_is_followed(plain, template, tmp_path):
             assert theirs[name].attr_text.replace("'", "") == shifted.replace("'NIFTY'", "Nifty 50")
     path.write_bytes(done.data)
     assert_takes_a_picture(path)
+
+
+def test_a_workbook_of_version_2_gets_what_it_lacks(second, template, tmp_path):
+    """Dealer exposure: its sheet with the chart, the cells that pick and their lists, and its numbers on NAMES."""
+    numbers = "GEX_CR GAMMA_REGIME GAMMA_FLIP CALL_GAMMA_WALL PUT_GAMMA_WALL DEX_CR VEX_CR CEX_CR".split()
+    indices = "NIFTY BANKNIFTY FINNIFTY MIDCPNIFTY SENSEX".split()
+    path = tmp_path / "Second.xlsx"
+    path.write_bytes(second)
+    done = upgraded(second, template)
+    assert (done.sheets, done.left) == (("EXPOSURE",), ())
+    assert set(done.names) == {f"{index}_{number}" for index in indices for number in numbers}
+    path.write_bytes(done.data)
+    assert_takes_a_picture(path)
+    ours, theirs = opened(template, tmp_path)["EXPOSURE"], opened(done.data, tmp_path)["EXPOSURE"]
+    drawn = [
+        [series.val.numRef.f for chart in sheet._charts for part in chart._charts for series in part.series]
+        for sheet in (ours, theirs)
+    ]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[1])) == 3
+    offered = [
+        {(str(r.sqref), r.type, r.formula1) for r in sheet.data_validations.dataValidation} for sheet in (ours, theirs)
+    ]
+    assert offered[0] == offered[1]
+    assert {'"CE,PE"'} < {formula for _, kind, formula in offered[1] if kind == "list"}
+    rows = [[c.value for c in row] for row in opened(done.data, tmp_path)["NAMES"].iter_rows(min_row=6)]
+    assert [row[4] for row in rows if row[0] == "NIFTY_GAMMA_FLIP"] == ["=NIFTY_GAMMA_FLIP"]
 
 
 def new_place(data: bytes, folder: Path, name: str) -> tuple[str, str]:

@@ -2,10 +2,17 @@
 
 1. price          forward, volatility at the money, straddle            price.py (on pricing.py)
 2. open_interest  sums, put-call ratios, maximum pain, walls            open_interest.py
-3. flow           exponential means of open-interest flow, regime       flow.py
-4. activity       volume/OI scan, aligned with the regime               activity.py
-5. readiness      trade readiness from flow and activity                readiness.py
-6. alerts         what crossed a limit                                  alerts.py
+3. exposure       dealer exposure by expiry, gamma walls and flip       exposure.py (on exposure_flip.py)
+   exposure_total   the same over the expiries of a name                exposure_total.py
+   exposure_market  and over all names                                  exposure_total.py
+4. flow           exponential means of open-interest flow, regime       flow.py
+5. open_interest_legs    open interest of each leg against earlier      open_interest_windows.py
+   open_interest_change  the same of each chain, and its trend          open_interest_change.py
+   futures        price and open interest of each future                build_up.py
+   build_up       and of each name, its futures together                build_up.py
+6. activity       volume/OI scan, aligned with the regime               activity.py
+7. readiness      trade readiness from flow and activity                readiness.py
+8. alerts         what crossed a limit                                  alerts.py
 
 Adding an analytic: a module with a function of these shapes, its columns in `model/columns.py`, a line below.
 """
@@ -19,8 +26,13 @@ import numpy as np
 
 from optionscanner.analytics.activity import activity
 from optionscanner.analytics.alerts import alerts
+from optionscanner.analytics.build_up import build_up, futures
+from optionscanner.analytics.exposure import exposure
+from optionscanner.analytics.exposure_total import exposure_market, exposure_total
 from optionscanner.analytics.flow import flow
 from optionscanner.analytics.open_interest import open_interest
+from optionscanner.analytics.open_interest_change import open_interest_change
+from optionscanner.analytics.open_interest_windows import open_interest_legs
 from optionscanner.analytics.price import price
 from optionscanner.analytics.readiness import readiness
 from optionscanner.model.chains import Chains
@@ -44,12 +56,18 @@ class Inputs:
         """The same for one underlying alone."""
         u = self.chains.layout.names.index(underlying)
         segments = np.flatnonzero(self.chains.layout.segment_underlying == u)
-        index = {"segment": segments, "underlying": np.array([u])}
+        layout = self.chains.layout
+        index = {
+            "segment": segments,
+            "underlying": np.array([u]),
+            "future": np.flatnonzero(layout.future_underlying == u),
+            "strike": np.flatnonzero(layout.segment_underlying[layout.row_segment] == u),
+        }
         made = {
             name: reading.rows(
-                np.flatnonzero(reading["underlying"] == underlying)
-                if reading.spec.row == "event"
-                else index[reading.spec.row]
+                index[reading.spec.row]
+                if reading.spec.row in index
+                else np.flatnonzero(reading["underlying"] == underlying)
             )
             for name, reading in self.made.items()
         }
@@ -79,8 +97,36 @@ def _open_interest(x: Inputs) -> tuple[State, Reading]:
     return open_interest(x.chains, x.pricing, x.state, x.settings)
 
 
+def _exposure(x: Inputs) -> tuple[State, Reading]:
+    return exposure(x.chains, x.pricing, x.state, x.settings)
+
+
+def _exposure_total(x: Inputs) -> tuple[State, Reading]:
+    return exposure_total(x.chains, x.pricing, x.state, x.made["exposure"], x.settings)
+
+
+def _exposure_market(x: Inputs) -> tuple[State, Reading]:
+    return exposure_market(x.chains, x.state, x.made["exposure_total"], x.settings)
+
+
 def _flow(x: Inputs) -> tuple[State, Reading]:
     return flow(x.chains, x.pricing, x.state, x.settings)
+
+
+def _open_interest_legs(x: Inputs) -> tuple[State, Reading]:
+    return open_interest_legs(x.chains, x.state, x.settings)
+
+
+def _open_interest_change(x: Inputs) -> tuple[State, Reading]:
+    return open_interest_change(x.chains, x.state, x.made["open_interest_legs"], x.settings)
+
+
+def _futures(x: Inputs) -> tuple[State, Reading]:
+    return futures(x.chains, x.state, x.settings)
+
+
+def _build_up(x: Inputs) -> tuple[State, Reading]:
+    return build_up(x.chains, x.state, x.made["futures"], x.settings)
 
 
 def _activity(x: Inputs) -> tuple[State, Reading]:
@@ -98,7 +144,14 @@ def _alerts(x: Inputs) -> tuple[State, Reading]:
 ENGINES: tuple[Engine, ...] = (
     Engine("price", (), _price),
     Engine("open_interest", (), _open_interest),
+    Engine("exposure", (), _exposure),
+    Engine("exposure_total", ("exposure",), _exposure_total),
+    Engine("exposure_market", ("exposure_total",), _exposure_market),
     Engine("flow", (), _flow),
+    Engine("open_interest_legs", (), _open_interest_legs),
+    Engine("open_interest_change", ("open_interest_legs",), _open_interest_change),
+    Engine("futures", (), _futures),
+    Engine("build_up", ("futures",), _build_up),
     Engine("activity", ("flow",), _activity),
     Engine("readiness", ("flow", "activity"), _readiness),
     Engine("alerts", ("readiness",), _alerts),

@@ -26,7 +26,7 @@ from optionscanner.errors import HistoryError
 from optionscanner.history.archived import archive_folder, quote_schema
 from optionscanner.history.database import speaking, transaction
 from optionscanner.history.files import put_in_place, sha256, sweep, synced, unfinished
-from optionscanner.history.schema import QUOTE_COLUMNS, STATE, STATE_LEGS
+from optionscanner.history.schema import QUOTE_COLUMNS, STATES
 
 _ROWS_PER_GROUP = 100_000
 """Rows held in memory at once, about 30 MB."""
@@ -136,7 +136,7 @@ def _move(connection: sqlite3.Connection, archived: ArchivedSession, part: Path,
             "INSERT INTO archive VALUES (?, ?, ?, ?, ?, ?)",
             (archived.session, archived.file.name, archived.quotes, archived.bytes, digest, round(now * 1000)),
         )
-        for table in ("quote", "quote_anchor", STATE.name, STATE_LEGS.name):
+        for table in ("quote", "quote_anchor", *(state.name for state in STATES)):
             connection.execute(f"DELETE FROM {table} WHERE session = ?", (archived.session,))
 
 

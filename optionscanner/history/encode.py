@@ -20,7 +20,7 @@ from optionscanner.model.contracts import Bools, Floats, Ints, Layout
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
 from optionscanner.model.reports import CycleReport
-from optionscanner.model.state import LEG_STATE, SEGMENT_STATE, STATE_VERSION
+from optionscanner.model.state import FUTURE_STATE, LEG_STATE, SEGMENT_STATE, STATE_VERSION
 
 Row = tuple[object, ...]
 
@@ -73,6 +73,10 @@ class Encoder:
         """underlying -> its last stored columns from spot_paise on."""
         self.futures: dict[tuple[str, str], Row] = {}
         """(underlying, expiry) -> its last stored columns from last_paise on."""
+        self.future_states: dict[tuple[str, str], Row] = {}
+        """(underlying, expiry) -> its last stored values of the state."""
+        self.anchored = False
+        """Whether a cycle of the session was encoded or stored: before that, no anchor of the state is."""
 
     def encode(self, report: CycleReport, *, whole_picture: bool = False) -> EncodedCycle:
         """Rows of one report; `whole_picture` stores every leg ever seen and all state instead of what changed."""
@@ -109,12 +113,15 @@ class Encoder:
                 (report.cycle, i, at, f.where, f.underlying or None, f.sentence) for i, f in enumerate(report.failures)
             ],
         }
-        for reading in (*report.readings.values(), report.alerts):
+        for reading in (*(r for r in report.readings.values() if r.spec.stored), report.alerts):
             rows[reading.spec.name] = list(_reading_rows(reading, report, at, keys))
         every = np.ones(report.state.layout.segments, dtype=bool)
         state = report.state
         rows["state"] = list(_state_rows(report, every if whole_picture else state.touched))
         rows["state_legs"] = list(_state_leg_rows(report, every if whole_picture else state.stepped))
+        rows["state_anchors"] = list(_anchor_rows(report, whole=whole_picture or not self.anchored))
+        rows["state_futures"] = list(self._future_states(report))
+        self.anchored = True
         counts = {
             "observations": len(chains.polls.segment),
             "refused": int((chains.polls.refused != Reason.OK).sum()),
@@ -147,6 +154,15 @@ class Encoder:
             if row != self.underlyings.get(name) and (row[-1] or any(value is not None for value in row[:-1])):
                 self.underlyings[name] = row
                 yield (at, name, *row)
+
+    def _future_states(self, report: CycleReport) -> Iterator[Row]:
+        state = report.state
+        values = zip(*(_values(state.future[name]) for name in FUTURE_STATE), strict=True)
+        for key, row in zip(state.layout.future_keys, values, strict=True):
+            name = (key.underlying, key.expiry.isoformat())
+            if row != self.future_states.get(name) and any(value is not None for value in row):
+                self.future_states[name] = row
+                yield (*name, STATE_VERSION, *row)
 
     def _future_quotes(self, report: CycleReport, at: int) -> Iterator[Row]:
         futures = report.chains.futures
@@ -280,6 +296,13 @@ def _reading_rows(reading: Reading, report: CycleReport, at: int, keys: list[tup
     elif spec.row == "underlying":
         index = np.array(owners, dtype=np.int64)
         lead = [[at] * len(index), [chains.layout.names[u] for u in owners]]
+    elif spec.row == "future":
+        index = np.flatnonzero(np.isin(chains.layout.future_underlying, owners))
+        named = [chains.layout.future_keys[f] for f in index.tolist()]
+        lead = [[at] * len(index), [key.underlying for key in named], [key.expiry.isoformat() for key in named]]
+    elif spec.row == "market":
+        index = np.arange(len(reading) if owners else 0)
+        lead = [[at] * len(index), reading["underlying"][index].tolist()]
     else:
         index = np.arange(len(reading))
         if reading is not report.alerts:
@@ -316,3 +339,14 @@ def _state_leg_rows(report: CycleReport, chosen: Bools) -> Iterable[Row]:
         key, rows = layout.segment_keys[segment], slice(int(layout.starts[segment]), int(layout.ends[segment]))
         blobs = (array[rows].tobytes() for array in (strikes, *arrays))
         yield (key.underlying, key.expiry.isoformat(), STATE_VERSION, report.cycle, *blobs)
+
+
+def _anchor_rows(report: CycleReport, *, whole: bool) -> Iterable[Row]:
+    """Rows of the anchors that this cycle made, or of all that there are."""
+    layout, anchors = report.state.layout, report.state.anchors
+    strikes = layout.strike.astype("<f8", copy=False)
+    chosen = np.isfinite(anchors.at) & (whole | ((anchors.at == anchors.newest) & anchors.written))
+    for slot, segment in np.argwhere(chosen).tolist():
+        key, rows = layout.segment_keys[segment], slice(int(layout.starts[segment]), int(layout.ends[segment]))
+        blobs = (array[rows].astype("<f8", copy=False).tobytes() for array in (strikes, anchors.values[slot]))
+        yield (key.underlying, key.expiry.isoformat(), slot, STATE_VERSION, float(anchors.at[slot, segment]), *blobs)

@@ -215,7 +215,7 @@ class HistoryReader:
         until: float | None = None,
     ) -> pd.DataFrame:
         """Stored rows of a table of readings (`price`, `flow`, `alerts` ...), in order of time; instants in seconds."""
-        specs = {spec.name: spec for spec in (*READINGS, ALERTS)}
+        specs = {spec.name: spec for spec in (*READINGS, ALERTS) if spec.stored}
         if name not in specs:
             raise HistoryError(f"history: there is no reading {name!r}; known are {', '.join(specs)}")
         conditions, given = ["session = ?"], [self._session(session)]

@@ -6,7 +6,7 @@ Main entries: `open_session`, `resumed_state` and `resumed_trails`.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from optionscanner.errors import HistoryError
 from optionscanner.history.changes import Changes
 from optionscanner.history.contract_ids import ContractIds
 from optionscanner.history.encode import Encoder
+from optionscanner.model.anchors import SLOTS, Anchors
 from optionscanner.model.context import DayContext
-from optionscanner.model.contracts import Layout
+from optionscanner.model.contracts import Floats, Layout
 from optionscanner.model.sessions import RunSession
-from optionscanner.model.state import LEG_STATE, SEGMENT_STATE, STATE_VERSION, State
+from optionscanner.model.state import FUTURE_STATE, LEG_STATE, SEGMENT_STATE, STATE_VERSION, State
 from optionscanner.model.trails import SOURCES, Trails
 
 
@@ -119,7 +120,49 @@ def resumed_state(connection: sqlite3.Connection, path: Path, session: int, layo
         kept = rows_now >= 0
         for name, blob in zip(LEG_STATE, blobs, strict=True):
             state.leg[name][rows_now[kept]] = np.frombuffer(blob, dtype="<f8").reshape(-1, 2)[kept]
-    return state
+    _resume_futures(connection, session, state)
+    return replace(state, anchors=_resumed_anchors(connection, path, session, layout))
+
+
+def _resume_futures(connection: sqlite3.Connection, session: int, state: State) -> None:
+    """Fill what a fresh state remembers of futures."""
+    position = {(key.underlying, key.expiry.isoformat()): i for i, key in enumerate(state.layout.future_keys)}
+    columns = ", ".join(f'"{name}"' for name in FUTURE_STATE)
+    for underlying, expiry, *values in connection.execute(
+        f"SELECT underlying, expiry, {columns} FROM state_futures WHERE session = ? AND version = ?",
+        (session, STATE_VERSION),
+    ):
+        future = position.get((underlying, expiry))
+        if future is not None:
+            for name, value in zip(FUTURE_STATE, values, strict=True):
+                state.future[name][future] = np.nan if value is None else value
+
+
+def _resumed_anchors(connection: sqlite3.Connection, path: Path, session: int, layout: Layout) -> Anchors:
+    """The ring of observed open interest on `layout`."""
+    at = np.full((SLOTS, layout.segments), np.nan)
+    values: dict[int, Floats] = {}
+    position = {(key.underlying, key.expiry.isoformat()): i for i, key in enumerate(layout.segment_keys)}
+    for underlying, expiry, slot, stamped_at, strikes, blob in connection.execute(
+        "SELECT underlying, expiry, slot, stamped_at, strikes, open_interest FROM state_anchors "
+        "WHERE session = ? AND version = ? ORDER BY slot",
+        (session, STATE_VERSION),
+    ):
+        segment = position.get((underlying, expiry))
+        if segment is None:
+            continue
+        listed = np.frombuffer(strikes, dtype="<f8")
+        if len(blob) != 2 * len(strikes):
+            raise HistoryError(
+                f"history {path}: observed open interest of {underlying} {expiry} is not of {len(listed)} strikes; "
+                "move the file away, and a new one is begun"
+            )
+        rows = layout.rows_of(np.full(len(listed), segment), listed)
+        kept = rows >= 0
+        at[slot, segment] = stamped_at
+        whole = values.setdefault(slot, np.full((layout.rows, 2), np.nan))
+        whole[rows[kept]] = np.frombuffer(blob, dtype="<f8").reshape(-1, 2)[kept]
+    return Anchors(layout, at, values, np.zeros(layout.segments, dtype=bool))
 
 
 def resumed_trails(connection: sqlite3.Connection, session: int, day: DayContext) -> Trails:
@@ -153,6 +196,7 @@ def resumed_trails(connection: sqlite3.Connection, session: int, day: DayContext
 def resumed_encoder(connection: sqlite3.Connection, session: int, ids: ContractIds) -> Encoder:
     """An encoder that knows the last stored row of each underlying and future, and when each leg last changed."""
     encoder = Encoder(_resumed_changes(connection, session, ids))
+    encoder.anchored = connection.execute("SELECT 1 FROM cycle WHERE session = ?", (session,)).fetchone() is not None
     # A bare column beside max() is taken from the row of the maximum: https://www.sqlite.org/lang_select.html
     for _, name, *row in connection.execute(
         "SELECT max(at), underlying, spot_paise, open_paise, high_paise, low_paise, previous_close_paise, volume, "

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from optionscanner.model.columns import TableSpec
-from optionscanner.model.state import LEG_STATE, SEGMENT_STATE
+from optionscanner.model.state import FUTURE_STATE, LEG_STATE, SEGMENT_STATE
 
 SQL_TYPES = {"real": "REAL", "integer": "INTEGER", "text": "TEXT", "time": "INTEGER"}
 
@@ -261,11 +261,11 @@ _CHAIN = {"underlying": "TEXT", "expiry": "TEXT"}
 def reading_table(spec: TableSpec) -> DeclaredTable:
     """The table of a reading; `at` is the instant of its cycle."""
     values = {column.name: SQL_TYPES[column.kind] for column in spec.columns}
-    if spec.row == "segment":
+    if spec.row in ("segment", "future"):
         return DeclaredTable(
             spec.name, {**_SESSION, "at": "INTEGER", **_CHAIN}, ("session", "at", "underlying", "expiry"), values
         )
-    if spec.row == "underlying":
+    if spec.row in ("underlying", "market"):
         keys = {**_SESSION, "at": "INTEGER", "underlying": "TEXT"}
         return DeclaredTable(spec.name, keys, ("session", "at", "underlying"), values)
     keys = {**_SESSION, "cycle": "INTEGER", "number": "INTEGER", "at": "INTEGER"}
@@ -288,7 +288,28 @@ STATE_LEGS = DeclaredTable(
 )
 """Flow state of a chain's legs: little-endian float64, n strikes [₹] and n x 2 values (call, put) of each name."""
 
+STATE_ANCHORS = DeclaredTable(
+    "state_anchors",
+    {**_SESSION, **_CHAIN, "slot": "INTEGER", "version": "INTEGER"},
+    ("session", "underlying", "expiry", "slot"),
+    {"stamped_at": "REAL", "strikes": "BLOB", "open_interest": "BLOB"},
+    without_rowid=False,
+)
+"""Open interest of a chain's legs at its distinct observations of the last half hour: one row for each slot of the
+ring, replaced when the slot is written anew; little-endian float64, n strikes [₹] and n x 2 values (call, put)."""
+
+STATE_FUTURES = DeclaredTable(
+    "state_futures",
+    {**_SESSION, **_CHAIN, "version": "INTEGER"},
+    _STATE_PRIMARY,
+    dict.fromkeys(FUTURE_STATE, "REAL"),
+)
+"""What is remembered of a future: one row, replaced when it changes."""
+
+STATES = (STATE, STATE_LEGS, STATE_ANCHORS, STATE_FUTURES)
+"""Tables of what engines remember; of the newest cycle alone."""
+
 
 def declared_tables(specs: Iterable[TableSpec]) -> tuple[DeclaredTable, ...]:
     """Tables that follow from the declared readings and from the state."""
-    return (*(reading_table(spec) for spec in specs), STATE, STATE_LEGS)
+    return (*(reading_table(spec) for spec in specs if spec.stored), *STATES)

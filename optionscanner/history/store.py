@@ -24,7 +24,7 @@ from optionscanner.history.encode import EncodedCycle, Encoder, Row, millisecond
 from optionscanner.history.migrations import SCHEMA_VERSION, migrate
 from optionscanner.history.queries import Accounting, observations_accounted, stored_alerts, stored_counts
 from optionscanner.history.resume import StoredSession, open_session, resumed_encoder, resumed_state, resumed_trails
-from optionscanner.history.schema import STATE, STATE_LEGS, DeclaredTable, declared_tables
+from optionscanner.history.schema import STATES, DeclaredTable, declared_tables
 from optionscanner.history.spool import Spool
 from optionscanner.history.views import VIEWS
 from optionscanner.model.columns import ALERTS, READINGS, TableSpec
@@ -129,8 +129,8 @@ class SqliteHistory:
                 return Resume(last, stored.cycles, state, continued, trails)
             with transaction(self._database.conn):
                 # What is left of it must not come back with a later restart.
-                for table in (STATE.name, STATE_LEGS.name):
-                    self._database.execute(f"DELETE FROM {table} WHERE session = ?", (stored.id,))
+                for table in STATES:
+                    self._database.execute(f"DELETE FROM {table.name} WHERE session = ?", (stored.id,))
             note = f"{continued}; its flow state {why}, and is built afresh"
             return Resume(last, stored.cycles, None, note, trails)
 
@@ -343,7 +343,7 @@ class SqliteHistory:
         if declared is None:
             return f"INSERT INTO {table} VALUES {values}"
         named = ", ".join(f'"{name}"' for name in declared.columns)
-        if table not in (STATE.name, STATE_LEGS.name):
+        if declared not in STATES:
             return f'INSERT INTO "{table}" ({named}) VALUES {values}'
         return f'INSERT INTO "{table}" ({named}) VALUES {values} {_replacing(declared)}'
 

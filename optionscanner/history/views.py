@@ -96,10 +96,10 @@ SELECT
     i.max_pain AS max_pain,
     i.call_wall AS call_wall,
     i.put_wall AS put_wall,
-    NULL AS gex,
-    NULL AS dex,
-    NULL AS vex,
-    NULL AS cex,
+    x.gex AS gex,
+    x.dex AS dex,
+    x.vex AS vex,
+    x.cex AS cex,
     NULL AS oi_signal,
     NULL AS momentum_score,
     NULL AS fii_net_delta,
@@ -123,6 +123,7 @@ JOIN session s ON s.id = p.session
 LEFT JOIN open_interest i
     ON i.session = p.session AND i.at = p.at AND i.underlying = p.underlying AND i.expiry = p.expiry
 LEFT JOIN flow w ON w.session = p.session AND w.at = p.at AND w.underlying = p.underlying AND w.expiry = p.expiry
+LEFT JOIN exposure_total x ON x.session = p.session AND x.at = p.at AND x.underlying = p.underlying
 LEFT JOIN readiness r ON r.session = p.session AND r.at = p.at AND r.underlying = p.underlying
 WHERE p.expiry = (
     SELECT min(c.expiry) FROM contract c

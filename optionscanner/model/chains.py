@@ -147,6 +147,7 @@ class Chains:
             contract_close=self.day.contract_close[segments],
             refresh=self.day.refresh[[u]],
             tick_size=self.day.tick_size[segments],
+            daily=None if self.day.daily is None else self.day.daily.sliced(u, futures),
         )
         return replace(
             self,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from optionscanner.model.anchors import WINDOWS
+
 Kind = Literal["real", "integer", "text", "time"]
 """real: float64; integer: counts and codes, float64 with whole values so that NaN can stand for missing; text: str;
 time: seconds since 1970 UTC as float64."""
@@ -29,9 +31,11 @@ class TableSpec:
     """One table of readings: what a row is, and its columns."""
 
     name: str
-    row: Literal["segment", "underlying", "event"]
+    row: Literal["segment", "underlying", "event", "market", "future", "strike"]
     """segment: one row per (underlying, expiry), in layout order; underlying: one per underlying, in layout order;
-    event: ranked rows, each naming its contract."""
+    event: ranked rows, each naming its contract; market: sums over names, each saying which in `underlying`;
+    future: one row per future, in layout order; strike: one row per strike, in layout order, whose values are pairs
+    (call, put), and which is not stored: it follows from the stored quotes."""
     meaning: str
     columns: tuple[Column, ...]
 
@@ -39,6 +43,11 @@ class TableSpec:
     def names(self) -> tuple[str, ...]:
         """Column names in order."""
         return tuple(c.name for c in self.columns)
+
+    @property
+    def stored(self) -> bool:
+        """Whether the history keeps the table."""
+        return self.row != "strike"
 
 
 def _real(name: str, unit: str, meaning: str) -> Column:
@@ -181,6 +190,164 @@ READINESS = TableSpec(
     ),
 )
 
+EXPOSURE = TableSpec(
+    "exposure",
+    "segment",
+    "Dealer exposure of each expiry in ₹ crore, under the convention that stands beside it: an assumption.",
+    (
+        _real("gex", "₹ crore / 1 %", "gamma exposure, calls against puts under the convention in force"),
+        _real("gex_documented", "₹ crore / 1 %", "the same with the documented sign: puts less calls"),
+        _real("call_gex", "₹ crore / 1 %", "size of the calls' gamma exposure, always positive"),
+        _real("put_gex", "₹ crore / 1 %", "size of the puts' gamma exposure, always positive"),
+        _real("gex_share_pct", "%", "gex over the sum of both sizes: comparable across names"),
+        _text("regime", "POSITIVE (damping), NEGATIVE (amplifying) or NEUTRAL: gex_share_pct against a band"),
+        _text("regime_literal", "the same by gex itself against the documented ₹ 5 crore"),
+        _real("gamma_flip", "₹", "spot nearest now at which gex, revalued over the whole chain, changes sign"),
+        _real("gamma_flip_distance_pct", "%", "gamma flip against spot"),
+        _text("gamma_above_flip", "POSITIVE or NEGATIVE: sign of gex just above the flip"),
+        _count("flip_crossings", "crossings", "sign changes of gex in range; 0: none in range, so there is no flip"),
+        _real("cumulative_flip", "₹", "documented flip: where gex cumulated from the lowest strike changes sign"),
+        _real("call_gamma_wall", "₹", "strike of the largest call gamma exposure; a tie: nearest spot"),
+        _real("put_gamma_wall", "₹", "strike of the largest put gamma exposure; a tie: nearest spot"),
+        _real("vex_strike", "₹", "strike of the largest vega-driven hedge flow, either direction"),
+        _real("dex", "₹ crore", "hedge that dealers hold against delta; + they are long the underlying"),
+        _real("vex", "₹ crore / vol point", "hedge flow when volatility rises one point; + dealers buy"),
+        _real("cex", "₹ crore / day", "hedge flow as a calendar day passes; + dealers buy"),
+        _real("priced_share", "share", "share of open interest whose strike has a volatility; 0-1"),
+        _time("open_interest_time", "when open interest of any leg last changed"),
+        _text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
+        _text("status", "why readings are blank; empty when all is well"),
+    ),
+)
+
+EXPOSURE_TOTAL = TableSpec(
+    "exposure_total",
+    "underlying",
+    "Dealer exposure of each underlying in ₹ crore: its expiries within 60 days together.",
+    (
+        _count("expiries", "expiries", "expiries that are summed"),
+        _real("gex", "₹ crore / 1 %", "gamma exposure of all expiries, under the convention in force"),
+        _real("gex_documented", "₹ crore / 1 %", "the same with the documented sign: puts less calls"),
+        _real("call_gex", "₹ crore / 1 %", "size of the calls' gamma exposure, always positive"),
+        _real("put_gex", "₹ crore / 1 %", "size of the puts' gamma exposure, always positive"),
+        _real("gex_share_pct", "%", "gex over the sum of both sizes: comparable across names"),
+        _text("regime", "POSITIVE (damping), NEGATIVE (amplifying) or NEUTRAL: gex_share_pct against a band"),
+        _text("regime_literal", "the same by gex itself against the documented ₹ 5 crore"),
+        _real("gamma_flip", "₹", "spot nearest now at which gex of all expiries, revalued together, changes sign"),
+        _real("gamma_flip_distance_pct", "%", "gamma flip against spot"),
+        _text("gamma_above_flip", "POSITIVE or NEGATIVE: sign of gex just above the flip"),
+        _count("flip_crossings", "crossings", "sign changes of gex in range; 0: none in range, so there is no flip"),
+        _real("cumulative_flip", "₹", "documented flip: where gex cumulated from the lowest strike changes sign"),
+        _real("call_gamma_wall", "₹", "strike of the largest call gamma exposure, expiries together"),
+        _real("put_gamma_wall", "₹", "strike of the largest put gamma exposure, expiries together"),
+        _real("dex", "₹ crore", "hedge that dealers hold against delta; + they are long the underlying"),
+        _real("vex", "₹ crore / vol point", "hedge flow when volatility rises one point; + dealers buy"),
+        _real("cex", "₹ crore / day", "hedge flow as a calendar day passes; + dealers buy"),
+        _time("open_interest_time", "when open interest of any leg last changed"),
+        _text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
+        _text("status", "why readings are blank, or which expiries are missing; empty when all is well"),
+    ),
+)
+
+EXPOSURE_MARKET = TableSpec(
+    "exposure_market",
+    "market",
+    "Dealer exposure of the whole market in ₹ crore: all names, then indices and stocks apart.",
+    (
+        _text("underlying", "MARKET, INDICES or STOCKS: which names are summed"),
+        _count("names", "names", "underlyings that are summed"),
+        _count("names_missing", "names", "underlyings without a number now"),
+        _count("positive", "names", "underlyings in regime POSITIVE"),
+        _count("negative", "names", "underlyings in regime NEGATIVE"),
+        _real("gex", "₹ crore / 1 %", "sum of gex"),
+        _real("call_gex", "₹ crore / 1 %", "sum of the calls' sizes"),
+        _real("put_gex", "₹ crore / 1 %", "sum of the puts' sizes"),
+        _real("gex_share_pct", "%", "gex over the sum of both sizes"),
+        _real("dex", "₹ crore", "sum of dex"),
+        _real("vex", "₹ crore / vol point", "sum of vex"),
+        _real("cex", "₹ crore / day", "sum of cex"),
+        _time("open_interest_time", "when open interest of any leg last changed"),
+        _text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
+    ),
+)
+
+OPEN_INTEREST_LEGS = TableSpec(
+    "open_interest_legs",
+    "strike",
+    "Open interest of each leg against earlier: both ends are distinct observations of the chain's open interest.",
+    (
+        *(_real(f"change_{w}", "units", f"change of open interest over {w} minutes") for w in WINDOWS),
+        _real("change_open", "units", "change of open interest since the open of the session"),
+        _real("change_close", "units", "change of open interest since the previous session's close"),
+        *(_real(f"pct_{w}", "%", f"the change over {w} minutes, of what was held before it") for w in WINDOWS),
+        _real("pct_open", "%", "the change since the open, of what was held then"),
+        _real("pct_close", "%", "the change since the previous close, of what was held then"),
+        *(_count(f"breach_{w}", "0/1", f"1 where pct_{w} lies beyond its limit, up or down") for w in WINDOWS),
+        *(_count(f"reason_{w}", "code", f"why pct_{w} is blank; 0 where it is not") for w in WINDOWS),
+        _count("build_up", "code", "since the previous close, else the open: 1 LB, 2 SB, 3 SC, 4 LU, 0 neither"),
+        _count("build_up_step", "code", "the same over the last step of the chain's open interest"),
+    ),
+)
+
+OPEN_INTEREST_CHANGE = TableSpec(
+    "open_interest_change",
+    "segment",
+    "Open interest of each chain against earlier: what calls and puts added over each window, and the trend.",
+    (
+        _time("window_time", "newest distinct open-interest observation: the end of every window"),
+        *(
+            _real(f"{side}_change_{w}", "units", f"{side}s added less closed, {w} minutes; blank where few legs know")
+            for w in WINDOWS
+            for side in ("call", "put")
+        ),
+        _real("call_change_open", "units", "calls added less closed since the open of the session"),
+        _real("put_change_open", "units", "puts added less closed since the open of the session"),
+        *(_time(f"from_{w}", f"when {w} minutes will be covered; blank where they are") for w in WINDOWS),
+        *(_count(f"breaches_{w}", "legs", f"legs beyond the limit of {w} minutes") for w in WINDOWS),
+        _real("change_5_pct", "%", "change of calls and puts together over 5 minutes"),
+        _real("change_30_pct", "%", "change of calls and puts together over 30 minutes"),
+        _real("change_day_pct", "%", "change of calls and puts together since the previous close, else the open"),
+        _text("trend_5", "RISING, FALLING or FLAT: change_5_pct against a band"),
+        _text("trend_30", "RISING, FALLING or FLAT: change_30_pct against a band"),
+        _text("trend_day", "RISING, FALLING or FLAT: change_day_pct against a band"),
+        _text("day_since", "what the day's change is against: close or open"),
+        _text("status", "why readings are blank; empty when all is well"),
+    ),
+)
+
+FUTURES = TableSpec(
+    "futures",
+    "future",
+    "Each future: its price and open interest against the previous close, else the open, and what they say together.",
+    (
+        _real("price", "₹", "last trade of the future"),
+        _real("price_change_pct", "%", "change of the price"),
+        _real("open_interest", "units", "open interest of the future"),
+        _real("open_interest_change", "units", "change of open interest"),
+        _real("open_interest_change_pct", "%", "change of open interest, of what was held before it"),
+        _text("build_up", "LB long build-up, SB short build-up, SC short covering, LU long unwinding"),
+        _text("since", "what the changes are against: close or open"),
+    ),
+)
+
+BUILD_UP = TableSpec(
+    "build_up",
+    "underlying",
+    "Build-up of each underlying: its nearest future's price with the open interest of all its futures.",
+    (
+        _real("future_price", "₹", "last trade of the nearest future"),
+        _real("price_change_pct", "%", "change of that price since the previous close, else the open"),
+        _real("future_open_interest", "units", "open interest of all futures of the underlying"),
+        _real("future_open_interest_change", "units", "its change since the same instant as the price's"),
+        _real("future_open_interest_change_pct", "%", "that change, of what was held before it"),
+        _text("build_up", "LB long build-up, SB short build-up, SC short covering, LU long unwinding"),
+        _text("since", "what the changes are against: close or open"),
+        _real("future_rollover_pct", "%", "share of the futures' open interest that is beyond the nearest expiry"),
+        _real("option_rollover_pct", "%", "share of the next expiry in open interest of the nearest two"),
+        _text("status", "why readings are blank; empty when all is well"),
+    ),
+)
+
 ALERTS = TableSpec(
     "alerts",
     "event",
@@ -194,5 +361,18 @@ ALERTS = TableSpec(
     ),
 )
 
-READINGS: tuple[TableSpec, ...] = (PRICE, OPEN_INTEREST, FLOW, ACTIVITY, READINESS)
+READINGS: tuple[TableSpec, ...] = (
+    PRICE,
+    OPEN_INTEREST,
+    EXPOSURE,
+    EXPOSURE_TOTAL,
+    EXPOSURE_MARKET,
+    FLOW,
+    OPEN_INTEREST_LEGS,
+    OPEN_INTEREST_CHANGE,
+    FUTURES,
+    BUILD_UP,
+    ACTIVITY,
+    READINESS,
+)
 """Tables of readings in the order in which a cycle makes them."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from optionscanner.model.calendar import TradingSession
 from optionscanner.model.contracts import Bools, Floats, Layout
+from optionscanner.model.daily import DailyContext
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,3 +27,5 @@ class DayContext:
     """(U,) seconds between observations that the source promises for each underlying; staleness is judged by it."""
     tick_size: Floats
     """(S,) ₹ per tick of each segment's options; NaN where the source does not say."""
+    daily: DailyContext | None = None
+    """What the daily files say of the sessions before; None where none were read."""

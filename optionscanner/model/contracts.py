@@ -232,6 +232,29 @@ class Layout:
         return step
 
     @cached_property
+    def merged(self) -> tuple[Layout, Ints]:
+        """One ladder per underlying that has options, with the strikes of all its expiries, and each row's row there.
+
+        A merged ladder stands under the nearest expiry; for sums over expiries, strike by strike.
+        """
+        owner = self.segment_underlying[self.row_segment]
+        keys, row = np.unique(owner * _SEGMENT_STRIDE + paise(self.strike), return_inverse=True)
+        first = np.flatnonzero(np.diff(self.segment_underlying, prepend=-1) > 0)
+        ladder = Layout(
+            underlyings=self.underlyings,
+            segment_underlying=self.segment_underlying[first],
+            segment_expiry=self.segment_expiry[first],
+            segment_horizon=self.segment_horizon[first],
+            segment_lot_size=self.segment_lot_size[first],
+            starts=np.flatnonzero(np.diff(keys // _SEGMENT_STRIDE, prepend=-1) > 0),
+            strike=(keys % _SEGMENT_STRIDE) / _PAISE,
+            future_underlying=self.future_underlying,
+            future_expiry=self.future_expiry,
+            future_lot_size=self.future_lot_size,
+        )
+        return ladder, row.astype(np.int64)
+
+    @cached_property
     def _row_keys(self) -> Ints:
         return self.row_segment * _SEGMENT_STRIDE + paise(self.strike)
 
@@ -260,6 +283,11 @@ class Layout:
     def rows_from(self, old: Layout) -> Ints:
         """(R,) for each row of this layout its row in `old`, -1 where it is new."""
         return old.rows_of(self.segments_from(old)[self.row_segment], self.strike)
+
+    def futures_from(self, old: Layout) -> Ints:
+        """(F,) for each future of this layout its index in `old`, -1 where it is new."""
+        position = {key: i for i, key in enumerate(old.future_keys)}
+        return np.array([position.get(key, -1) for key in self.future_keys], dtype=np.int64)
 
     def sliced(self, underlying: str) -> Layout:
         """The layout of one underlying alone, as if the others were not listed."""

@@ -109,7 +109,7 @@ class MarketPicture:
             ),
             listed=self._listed.copy(),
             futures=Futures(**{n: v.copy() for n, v in self._futures.items()}),
-            underlyings=Spots(**{n: v.copy() for n, v in self._spots.items()}, fault=self._spot_fault.copy()),
+            underlyings=self._frozen_spots(),
             observed_at=self._observed_at.copy(),
             stamped_at=self._stamped_at.copy(),
             updated=self._updated,
@@ -124,6 +124,14 @@ class MarketPicture:
         self._changed = np.zeros((layout.rows, 2), dtype=bool)
         self._polls = []
         return chains
+
+    def _frozen_spots(self) -> Spots:
+        """The underlyings as last seen; the previous close from the daily files where the source gives none."""
+        values = {name: column.copy() for name, column in self._spots.items()}
+        if self.day.daily is not None:
+            own = values["previous_close"]
+            values["previous_close"] = np.where(np.isfinite(own), own, self.day.daily.spot_close)
+        return Spots(**values, fault=self._spot_fault.copy())
 
     def reindexed(self, day: DayContext) -> MarketPicture:
         """The same picture on the layout of another `day` context of this session, e.g. with strikes listed since.

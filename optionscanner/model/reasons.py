@@ -68,6 +68,11 @@ class Reason(IntEnum):
     QUARANTINED = 64
     """An engine failed on this underlying; it is tried again after a while."""
 
+    WINDOW_NOT_COVERED = 65
+    """No observation stands for the beginning of the window."""
+    NOTHING_BEFORE = 66
+    """The share of a change has no base: open interest was 0."""
+
     # An event of the volume/OI scan that does not count.
     OPEN_INTEREST_NOT_RISING = 70
     DIRECTION_UNKNOWN = 71
@@ -115,6 +120,8 @@ words: Mapping[Reason, str] = MappingProxyType({
     Reason.NO_OPEN_INTEREST: "no OI yet",
     Reason.NOT_YET_OBSERVED: "not seen yet",
     Reason.QUARANTINED: "left out after an error",
+    Reason.WINDOW_NOT_COVERED: "window not covered",
+    Reason.NOTHING_BEFORE: "OI was 0",
     Reason.OPEN_INTEREST_NOT_RISING: "OI not rising",
     Reason.DIRECTION_UNKNOWN: "direction unknown",
     Reason.NO_REGIME: "no regime",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from optionscanner.model.picture import BorderSettings
 
@@ -43,6 +44,51 @@ class OpenInterestSettings:
     """Strikes on each side of ATM in the windowed put-call ratio."""
     pcr_bearish: float = 0.7
     pcr_bullish: float = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """Changes of open interest over 3, 5, 10, 15 and 30 minutes, and what is made of them."""
+
+    limit_3_pct: float = 5.0
+    """Change of a leg's open interest beyond which it is told, %; 0 tells nothing."""
+    limit_5_pct: float = 8.0
+    limit_10_pct: float = 10.0
+    limit_15_pct: float = 15.0
+    limit_30_pct: float = 25.0
+    patience: float = 180.0
+    """Seconds that an observation may be older than the end of a window for which it stands."""
+    early: float = 15.0
+    """Seconds by which a window may be too short where nothing older is known: polls are not that punctual."""
+    open_within: float = 900.0
+    """Seconds after the session's open in which a first observation still stands for the open."""
+    open_interest_band_pct: float = 0.5
+    """Changes of open interest within +/- this are no change for build-up and trend, %."""
+    price_band_pct: float = 0.05
+    """Changes of the price within +/- this are no change for build-up, %."""
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """% for each of `model.anchors.WINDOWS`."""
+        return (self.limit_3_pct, self.limit_5_pct, self.limit_10_pct, self.limit_15_pct, self.limit_30_pct)
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureSettings:
+    """Dealer exposure."""
+
+    gex_sign: Literal["dealer", "documented"] = "dealer"
+    """dealer: calls less puts (dealers long calls, short puts); documented: puts less calls."""
+    within_days: int = 60
+    """Expiries up to this many calendar days ahead belong to an underlying's sum."""
+    flip_range_pct: float = 10.0
+    """The gamma flip is sought this far on both sides of the forward, %."""
+    neutral_pct: float = 5.0
+    """gex_share_pct within +/- this is neutral, %."""
+    literal_crore: float = 5.0
+    """gex within +/- this is neutral by the documented rule, ₹ crore per 1 %."""
+    min_priced: float = 0.7
+    """Share of open interest whose strike must have a volatility, else exposure is blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +180,8 @@ class EngineSettings:
     border: BorderSettings = field(default_factory=BorderSettings)
     pricing: PricingSettings = field(default_factory=PricingSettings)
     open_interest: OpenInterestSettings = field(default_factory=OpenInterestSettings)
+    windows: WindowSettings = field(default_factory=WindowSettings)
+    exposure: ExposureSettings = field(default_factory=ExposureSettings)
     flow: FlowSettings = field(default_factory=FlowSettings)
     activity: ActivitySettings = field(default_factory=ActivitySettings)
     readiness: ReadinessSettings = field(default_factory=ReadinessSettings)

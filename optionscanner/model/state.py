@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optionscanner.model.anchors import Anchors
 from optionscanner.model.contracts import Bools, Floats, Layout, moved
 from optionscanner.model.trails import Trails
 
-STATE_VERSION = 2
+STATE_VERSION = 4
 """Raised with every change of the names below or of their meaning; state of another version is not resumed."""
 
 SEGMENT_STATE: Mapping[str, str] = {
@@ -34,6 +35,9 @@ SEGMENT_STATE: Mapping[str, str] = {
     "directed": "last regime other than neutral, 0 before the first",
     "flips": "changes of the directed regime today",
     "unforgiven_flips": "flips less one for each later observation that does not speak against the regime",
+    "gamma_flip": "spot at which gamma exposure changes sign, as of the newest observation, ₹",
+    "gamma_above_flip": "sign of gamma exposure just above it, 1 or -1",
+    "flip_crossings": "changes of its sign in range",
     "flip_alerted": "number of flips that an alert told of",
     "readiness_armed": "1 while a rise into the top band would be told",
     "readiness_alerted_at": "last readiness alert, seconds since 1970 UTC",
@@ -52,8 +56,17 @@ LEG_STATE: Mapping[str, str] = {
     "price_change": "change of the price over the last step's window, ₹",
     "iv_change": "change of implied volatility over the last step's window, decimal",
     "first_open_interest": "first open interest of the day, units",
+    "read_open_interest": "open interest at the newest distinct observation that saw the leg, units",
+    "open_open_interest": "open interest read in the first minutes of the session, units",
+    "open_price": "price in the first minutes of the session, ₹",
 }
 """name -> meaning, shape (R, 2)."""
+
+FUTURE_STATE: Mapping[str, str] = {
+    "open_open_interest": "open interest of the future in the first minutes of the session, units",
+    "open_price": "price of the future in the first minutes of the session, ₹",
+}
+"""name -> meaning, shape (F,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +82,10 @@ class State:
     """(S,) chains whose row changed in the last cycle."""
     stepped: Bools
     """(S,) chains of which a leg value changed in the last cycle, as on each distinct open-interest observation."""
+    anchors: Anchors
+    """Open interest at the distinct observations of the last half hour."""
+    future: Mapping[str, Floats]
+    """name of `FUTURE_STATE` -> (F,)."""
 
     @classmethod
     def fresh(cls, layout: Layout) -> State:
@@ -80,6 +97,8 @@ class State:
             leg={name: np.full((layout.rows, 2), np.nan) for name in LEG_STATE},
             touched=none,
             stepped=none,
+            anchors=Anchors.fresh(layout),
+            future={name: np.full(len(layout.future_expiry), np.nan) for name in FUTURE_STATE},
         )
 
     def reindexed(self, layout: Layout) -> State:
@@ -93,15 +112,28 @@ class State:
             leg={n: moved(v, rows, np.nan) for n, v in self.leg.items()},
             touched=moved(self.touched, segments, False),
             stepped=moved(self.stepped, segments, False),
+            anchors=self.anchors.reindexed(layout),
+            future={n: moved(v, layout.futures_from(self.layout), np.nan) for n, v in self.future.items()},
         )
 
     def sliced(self, underlying: str) -> State:
         """State of one underlying alone."""
         return self.reindexed(self.layout.sliced(underlying))
 
-    def updated(self, *, segment: Mapping[str, Floats] | None = None, leg: Mapping[str, Floats] | None = None) -> State:
+    def updated(
+        self,
+        *,
+        segment: Mapping[str, Floats] | None = None,
+        leg: Mapping[str, Floats] | None = None,
+        future: Mapping[str, Floats] | None = None,
+    ) -> State:
         """A copy with some columns replaced."""
-        return replace(self, segment={**self.segment, **(segment or {})}, leg={**self.leg, **(leg or {})})
+        return replace(
+            self,
+            segment={**self.segment, **(segment or {})},
+            leg={**self.leg, **(leg or {})},
+            future={**self.future, **(future or {})},
+        )
 
 
 @dataclass(frozen=True)

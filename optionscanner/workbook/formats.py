@@ -66,6 +66,10 @@ class Kind(StrEnum):
     TIME = "time"
     DATE = "date"
     DATE_TIME = "date and time"
+    CRORE = "₹ crore"
+    """Money in crore, either sign: one decimal; from 100 a rule of the sheet makes it whole, with Indian grouping."""
+    EXACT = "exact"
+    """A number with as many digits as the cell has room for."""
     DAYS = "days"
     """Days to expiry; on expiry day hours and minutes."""
     ANY = "any"
@@ -113,6 +117,8 @@ _LOOKS: dict[Kind, _Look] = {
     Kind.DATE: _Look("dd-mmm-yy", "center", shrink=True),
     Kind.DATE_TIME: _Look("dd-mmm-yy hh:mm:ss", "left", shrink=True),
     Kind.DAYS: _Look("[<1]h:mm;0.0", "right"),
+    Kind.CRORE: _Look("0.0", "right", shrink=True),
+    Kind.EXACT: _Look("General", "right"),
     Kind.ANY: _Look("General", "left"),
 }
 

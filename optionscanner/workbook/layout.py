@@ -1,8 +1,8 @@
 """Every sheet of the workbook, in order: what stands where, how wide, in which unit. Data only.
 
 The template is built from it, the renderer fills its blocks, hosts find its blocks in the user's file by name.
-Sheets: `layout_market.py`, `layout_index.py`, `layout_control.py`, `layout_eod.py`, `layout_system.py`, of
-examples `layout_examples.py`; nouns: `grid.py`; kinds of cells: `formats.py`.
+Sheets: `layout_market.py`, `layout_index.py`, `layout_exposure.py`, `layout_control.py`, `layout_eod.py`,
+`layout_system.py`, of examples `layout_examples.py`; nouns: `grid.py`; kinds of cells: `formats.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from optionscanner.workbook.grid import Cells, Column, Line, Named, Sheet, Table
 from optionscanner.workbook.layout_control import CONTROL
 from optionscanner.workbook.layout_eod import EOD_REPORT
 from optionscanner.workbook.layout_examples import EXAMPLES
+from optionscanner.workbook.layout_exposure import EXPOSURE
 from optionscanner.workbook.layout_index import INDICES, PICKED, index_sheet
 from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
 from optionscanner.workbook.layout_system import NAMES, SYSTEM_HEALTH
@@ -23,7 +24,7 @@ SCREEN_PIXELS = 1_840
 SCREEN_ROWS = 36
 """Rows of 20 pixels on the same screen with the ribbon open."""
 
-TEMPLATE_VERSION = "2"
+TEMPLATE_VERSION = "3"
 """Raised when sheets, blocks or names of the layout change; `layout_versions.py` keeps what earlier ones had."""
 
 SHEETS: tuple[Sheet, ...] = (
@@ -31,6 +32,7 @@ SHEETS: tuple[Sheet, ...] = (
     *(index_sheet(underlying) for underlying in INDICES),
     STOCKS_GROUPED,
     index_sheet(PICKED),
+    EXPOSURE,
     EOD_REPORT,
     CONTROL,
     SYSTEM_HEALTH,

@@ -49,5 +49,29 @@ _VERSION_1 = Earlier(
     ),
 )
 
-EARLIER: Mapping[str, Earlier] = {"1": _VERSION_1}
+_VERSION_2 = Earlier(
+    sheets=_VERSION_1.sheets | _words("DRILLDOWN EOD_REPORT CONTROL EXAMPLES"),
+    names=_VERSION_1.names
+    | _words(
+        "EOD_REPORT_band eod_head eod_indices eod_indices_units eod_levels eod_levels_units eod_signals "
+        "eod_signals_units eod_up eod_up_units eod_down eod_down_units eod_bullish eod_bullish_units eod_bearish "
+        "eod_bearish_units eod_alerts eod_alerts_units eod_alert_kinds eod_alert_kinds_units "
+        "CONTROL_band control control_watched control_watched_units HEARTBEAT"
+    )
+    | _each(
+        "CONTROL",
+        "ACKNOWLEDGED COMMAND CONFIRM REQUEST UNITS REFRESH RESORT SYMBOL STRIKES SUMMARY_STOCKS WATCHLIST "
+        "WATCHLIST_FIRST WATCHLIST_ONLY MIN_TRS DIRECTION MUTE_UNTIL COOL_DOWN INDEX_RATIO STOCK_RATIO "
+        "MIN_CONTRACTS PERCENTILE SHARE",
+    )
+    | _each(f"CONTROL_{_INDICES} DRILLDOWN".replace(" ", " CONTROL_"), "EXPIRY")
+    | _each(f"{_INDICES} DRILLDOWN", "trail trail_units")
+    | _each(
+        "DRILLDOWN",
+        "band head chain chain_units chain_window chain_total scan scan_units ignored ignored_units scan_full "
+        "scan_full_units",
+    ),
+)
+
+EARLIER: Mapping[str, Earlier] = {"1": _VERSION_1, "2": _VERSION_2}
 """version -> what it had."""

@@ -31,7 +31,7 @@ class Meaning:
 
 _CLOCKS = {
     "price": PRICE, "open_interest": OPEN_INTEREST, "flow": OPEN_INTEREST, "activity": PRICE, "readiness": PRICE,
-    "alerts": CYCLE,
+    "alerts": CYCLE, "exposure": OPEN_INTEREST, "exposure_total": OPEN_INTEREST, "exposure_market": OPEN_INTEREST,
     # Of a table, these differ.
     "price.open_interest_time": OPEN_INTEREST, "open_interest.call_volume": PRICE, "open_interest.put_volume": PRICE,
     "open_interest.put_call_ratio_volume": PRICE, "activity.open_interest": OPEN_INTEREST,

@@ -7,7 +7,7 @@ have stays blank with its reason.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -21,6 +21,7 @@ from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
 from optionscanner.workbook.render_cells import INDIA
 from optionscanner.workbook.render_control import control_blocks
 from optionscanner.workbook.render_eod import eod_blocks
+from optionscanner.workbook.render_exposure import exposure_blocks, exposure_shares
 from optionscanner.workbook.render_index import events, index_blocks
 from optionscanner.workbook.render_order import Order, next_order
 from optionscanner.workbook.render_system import band, health_blocks, named_cells
@@ -28,7 +29,7 @@ from optionscanner.workbook.render_view import ShowSettings, View
 
 __all__ = ["Renderer", "ShowSettings", "render"]
 
-_RANKED = frozenset({"alert_summary", "stocks", "stocks_more"})
+_RANKED = frozenset({"alert_summary", "stocks", "stocks_more", "exposure"})
 
 
 def render(
@@ -46,12 +47,18 @@ def render(
     order = next_order(
         previous, stocks, score, flow, as_of=report.as_of, resort=view.settings.resort, held=held
     )
+    by_gamma = next_order(
+        previous.exposure if previous else None, stocks, exposure_shares(view)[view.stocks], flow,
+        as_of=report.as_of, resort=view.settings.resort, held=held,
+    )  # fmt: skip
+    order = replace(order, exposure=by_gamma)
     positions = [view.position[name] for name in order.names]
     blocks = [
         *(band(view, sheet, held=held) for sheet in SHEETS),
         *_summary_blocks(view, positions),
         *(b for sheet in SHEETS if sheet.name in CHAIN_SHEETS for b in index_blocks(view.showing(sheet.name), sheet)),
         *_stock_blocks(view, [i for i in positions if view.passes(i)]),
+        *exposure_blocks(view, [view.position[name] for name in by_gamma.names]),
         *eod_blocks(view),
         *control_blocks(view),
         *health_blocks(view),

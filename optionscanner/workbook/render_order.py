@@ -21,6 +21,8 @@ class Order:
     names: tuple[str, ...]
     sorted_at: float
     """Seconds since 1970 UTC, by the session's clock."""
+    exposure: Order | None = None
+    """Order of the stocks on EXPOSURE, which ranks them by another number."""
 
 
 def ranked(names: Sequence[str], score: Floats, flow: Floats) -> Ints:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from optionscanner.workbook import looks
-from optionscanner.workbook.formats import INDIAN_CRORE, INDIAN_LAKH, WHOLE
+from optionscanner.workbook.formats import INDIAN_CRORE, INDIAN_LAKH, WHOLE, Kind
 from optionscanner.workbook.grid import Sheet, Table
 from optionscanner.workbook.layout_index import CHAIN_SHEETS
 from optionscanner.workbook.layout_system import HEARTBEAT
@@ -300,6 +300,10 @@ def _grouping(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     ]
     for row in sorted({first for _, first, _ in pieces}):
         _whole(worksheet, add, _union(piece for piece in pieces if piece[1] == row), 'UNITS<>"LAKH"')
+    for table in sheet.tables:
+        if crores := [column.source for column in table.fields if column.kind is Kind.CRORE]:
+            ranges = _range(table, *crores)
+            _whole(worksheet, add, ranges, f"ABS(N({ranges.split(':', maxsplit=1)[0]}))>=99.95")
     for named in sheet.named:
         # Named numbers are always in units; the unit beside them tells which are.
         first, last = _ref(named.row, named.column), _ref(named.row + len(named.cells) - 1, named.column)

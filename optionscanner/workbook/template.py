@@ -22,6 +22,7 @@ from optionscanner.workbook.layout_index import CHAIN_SHEETS
 from optionscanner.workbook.macros import add_macros, has_macros, read_macros
 from optionscanner.workbook.rules import write_rules
 from optionscanner.workbook.splice import Position, column_letters
+from optionscanner.workbook.template_charts import write_charts
 from optionscanner.workbook.template_extras import write_formulas, write_hints, write_notes, write_sparks
 from optionscanner.workbook.template_inputs import write_inputs
 
@@ -121,6 +122,7 @@ class _Builder:
             self._define(owned.name, sheet, (owned.row, owned.column), (owned.row, owned.column))
         write_formulas(sheet, worksheet, self._format)
         write_sparks(sheet, worksheet)
+        write_charts(sheet, self._book, worksheet)
         write_notes(sheet, worksheet)
         write_hints(sheet, worksheet)
         write_rules(sheet, worksheet, self._book.add_format)

@@ -7,7 +7,7 @@ recorded observation is accounted for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -51,15 +51,18 @@ class RecordedMarket:
         calendar: TradingCalendar,
         *,
         border: BorderSettings | None = None,
+        prepare: Callable[[DayContext], DayContext] | None = None,
     ) -> None:
         """`calendar` must know the recorded date, unless the manifest gives the hours of an invented session.
 
+        `prepare` adds to the day what is known from elsewhere.
         Raises RecordingError where the recording contradicts itself, UnknownDate for an unknown date.
         """
         self._clock = clock
         calendar = with_own_session(calendar, recorded.manifest)
         self._tape = _Tape(recorded, _layout(recorded, calendar))
-        self.day = _day_context(recorded, self._tape, calendar)
+        day = _day_context(recorded, self._tape, calendar)
+        self.day = day if prepare is None else prepare(day)
         self._picture = MarketPicture(self.day, border)
         self._next = 0
 

@@ -1,4 +1,4 @@
-"""The cells that a user types into: read in one call, written only to clear a command or after a crash."""
+"""The cells that a user types into: read in one call a sheet, written only to clear a command or after a crash."""
 
 from __future__ import annotations
 
