@@ -148,7 +148,7 @@ def _example(view: View, segment: int) -> dict[str, Cell]:
     sign = _sign_in_force(view)
     atm = int(pricing.atm_row[segment])
     found: dict[str, Cell] = {
-        "name": f"{key.underlying} {key.expiry:%d-%b-%y}",
+        "name": clean_text(f"{key.underlying} {key.expiry:%d-%b-%y}"),
         "spot": clean(report.chains.spot[segment]),
         "forward": clean(pricing.forward[segment]),
         "atm": clean(layout.strike[atm]) if atm >= 0 else None,
