@@ -13,7 +13,7 @@ import pytest
 
 from optionscanner.errors import HistoryError
 from optionscanner.model.control import Request
-from optionscanner.model.state import LEG_STATE, SEGMENT_STATE, State
+from optionscanner.model.state import FUTURE_STATE, LEG_STATE, SEGMENT_STATE, State
 from optionscanner.ports import History
 from tests import builders
 from tests.builders import ist
@@ -22,10 +22,14 @@ INSTANTS = [ist(9, 16), ist(9, 21), ist(9, 26)]
 
 
 def same_values(one: State, other: State) -> bool:
-    """Equal to the last bit; NaN equals NaN."""
-    return all(
-        np.array_equal(one.segment[name], other.segment[name], equal_nan=True) for name in SEGMENT_STATE
-    ) and all(np.array_equal(one.leg[name], other.leg[name], equal_nan=True) for name in LEG_STATE)
+    """Equal to the last bit, what windows look back on included; NaN equals NaN."""
+    pairs = [(one.segment[name], other.segment[name]) for name in SEGMENT_STATE]
+    pairs += [(one.leg[name], other.leg[name]) for name in LEG_STATE]
+    pairs += [(one.future[name], other.future[name]) for name in FUTURE_STATE]
+    pairs += [(one.anchors.at, other.anchors.at)]
+    slots = {*one.anchors.values, *other.anchors.values}
+    pairs += [(one.anchors.values[slot], other.anchors.values[slot]) for slot in slots]
+    return all(np.array_equal(*pair, equal_nan=True) for pair in pairs)
 
 
 class HistoryContract:
