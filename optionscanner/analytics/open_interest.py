@@ -19,6 +19,7 @@ from optionscanner.model.reasons import Reason
 from optionscanner.model.settings import EngineSettings
 from optionscanner.model.state import State
 
+_EXTREMELY_HIGH, _EXTREMELY_LOW = 1.6, 0.5
 BANDS = ("", "BEARISH", "NEUTRAL", "BULLISH")
 
 
@@ -63,7 +64,13 @@ def open_interest(
     columns = {name: np.where(covered, values, np.nan) for name, values in columns.items()}
     band = np.where(covered, put_call_band(ratio, settings), 0)
     status = np.where(none, Reason.NO_OPEN_INTEREST.words, np.where(covered, "", Reason.LOW_COVERAGE.words))
-    texts = {"put_call_band": segments.words(band, BANDS), "status": status.astype(object)}
+    window_band = np.where(covered, put_call_band(columns["put_call_ratio_window"], settings), 0)
+    texts = {
+        "put_call_band": segments.words(band, BANDS),
+        "put_call_band_window": segments.words(window_band, BANDS),
+        "put_call_extreme": put_call_extreme(columns["put_call_ratio"]),
+        "status": status.astype(object),
+    }
     return state, Reading(OPEN_INTEREST, columns | texts)
 
 
@@ -97,6 +104,11 @@ def put_call_band(ratio: Floats, settings: EngineSettings) -> np.ndarray:
     return np.select(
         [np.isnan(ratio), ratio < limits.pcr_bearish, ratio > limits.pcr_bullish], [0, 1, 3], 2
     )
+
+
+def put_call_extreme(ratio: Floats) -> np.ndarray:
+    """(S,) HIGH or LOW beyond the documented limits, both limits not, "" between and without a ratio."""
+    return np.select([ratio > _EXTREMELY_HIGH, ratio < _EXTREMELY_LOW], ["HIGH", "LOW"], "").astype(object)
 
 
 def max_pain(layout: Layout, interest: Floats, reference: Floats) -> Floats:

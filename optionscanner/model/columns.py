@@ -113,6 +113,8 @@ OPEN_INTEREST = TableSpec(
         _real("put_call_ratio_window", "ratio", "put over call open interest of the 11 strikes around ATM"),
         _real("put_call_ratio_volume", "ratio", "put over call volume, all strikes of the expiry"),
         _text("put_call_band", "BEARISH below 0.7, BULLISH above 1.3, NEUTRAL between"),
+        _text("put_call_band_window", "the same of the 11 strikes around ATM"),
+        _text("put_call_extreme", "HIGH above 1.6, LOW below 0.5, else empty: contrarian, high is bullish"),
         _real("max_pain", "₹", "strike at which option buyers together get least; a tie: nearest spot, then lower"),
         _real("max_pain_distance_pct", "%", "strike of maximum pain against spot"),
         _real("call_wall", "₹", "strike of the largest call open interest; a tie: nearest spot"),
