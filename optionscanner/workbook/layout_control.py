@@ -35,8 +35,8 @@ from optionscanner.workbook.grid import (
 HEADER_ROW = 5
 _SYMBOLS = ("stocks", "row.name")
 """Names that drop-down lists of symbols offer, best first."""
-_LOW = 13.5
-"""Points of a row: 18 pixels, so that all settings fit one screen."""
+_LOW = 12.75
+"""Points of a row: 17 pixels, so that all settings fit one screen."""
 _SETTING, _VALUE, _UNIT, _ALLOWED, _IN_FORCE, _SINCE, _ANSWER, _MORE, _END, _GAP, _WATCHED, _WATCH_ANSWER = range(1, 13)
 _HEADS = (
     # header, width
@@ -60,6 +60,7 @@ BANDS = "TRS bands"
 _KINDS = {
     Form.WORD: Kind.TEXT,
     Form.SYMBOL: Kind.TEXT,
+    Form.NUMBERS: Kind.TEXT,
     Form.TIME: Kind.TIME,
     Form.WHOLE: Kind.ANY,
     Form.NUMBER: Kind.ANY,
