@@ -114,6 +114,7 @@ OPEN_INTEREST = TableSpec(
         _real("put_call_ratio_volume", "ratio", "put over call volume, all strikes of the expiry"),
         _text("put_call_band", "BEARISH below 0.7, BULLISH above 1.3, NEUTRAL between"),
         _text("put_call_band_window", "the same of the 11 strikes around ATM"),
+        _text("put_call_reversal", "BUY where its last change rose above 1.5, SELL where it fell below 0.6"),
         _text("put_call_extreme", "HIGH above 1.6, LOW below 0.5, else empty: contrarian, high is bullish"),
         _real("max_pain", "₹", "strike at which option buyers together get least; a tie: nearest spot, then lower"),
         _real("max_pain_distance_pct", "%", "strike of maximum pain against spot"),
