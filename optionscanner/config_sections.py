@@ -48,11 +48,17 @@ def _symbols(names: object) -> tuple[str, ...]:
     return names
 
 
+def _one_symbol(name: str) -> str:
+    return _symbols((name,))[0]
+
+
 def _all_or_symbols(names: object) -> tuple[str, ...] | Literal["all"]:
     return "all" if names == "all" else _symbols(names or None)
 
 
 _Folder = Annotated[Path, BeforeValidator(_path)]
+_Symbol = Annotated[str, AfterValidator(_one_symbol)]
+_ONE_SYMBOL = "an exchange symbol in capitals such as NIFTY or M&M"
 _Symbols = Annotated[tuple[str, ...], PlainValidator(_symbols)]
 
 
@@ -283,6 +289,8 @@ class Workbook(Section):
     summary_stocks: int = Field(default=25, ge=0, le=25, description="stocks")
     resort_s: float = Field(default=180.0, ge=0, le=3600, description="seconds")
     watchlist: _Symbols = Field(default=(), description=_SYMBOLS)
+    oi_left: _Symbol = Field(default="NIFTY", description=_ONE_SYMBOL)
+    oi_right: _Symbol = Field(default="SENSEX", description=_ONE_SYMBOL)
     archive_days: int = Field(default=365, ge=1, le=36_500, description="days")
     eod_pdf: bool = Field(default=True, description="true or false")
 

@@ -6,9 +6,13 @@ import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from optionscanner.model.anchors import WINDOWS
 from optionscanner.model.control import (
     ANY_DIRECTION,
     CHAIN_NAMES,
+    CONTROL_OI_LEFT,
+    CONTROL_OI_LIMITS,
+    CONTROL_OI_RIGHT,
     CONTROL_SYMBOL,
     WATCHLIST_ROWS,
     YES,
@@ -28,7 +32,8 @@ ValueOf = Callable[[str], Cell]
 """Defined name -> value in force."""
 
 ENGINE_SETTINGS = frozenset(
-    {"CONTROL_INDEX_RATIO", "CONTROL_STOCK_RATIO", "CONTROL_MIN_CONTRACTS", "CONTROL_PERCENTILE", "CONTROL_COOL_DOWN"}
+    {"CONTROL_INDEX_RATIO", "CONTROL_STOCK_RATIO", "CONTROL_MIN_CONTRACTS", "CONTROL_PERCENTILE", "CONTROL_COOL_DOWN",
+     CONTROL_OI_LIMITS}
 )
 """Those that change numbers, so that the newest picture is computed again."""
 
@@ -49,6 +54,8 @@ def show_settings(base: ShowSettings, value: ValueOf, watchlist: tuple[str, ...]
         direction="" if direction == ANY_DIRECTION else direction,
         symbol=str(value(CONTROL_SYMBOL) or ""),
         expiries=tuple((sheet, Expiry(str(value(expiry_name(sheet))))) for sheet in CHAIN_NAMES),
+        tracked=(str(value(CONTROL_OI_LEFT)), str(value(CONTROL_OI_RIGHT))),
+        window_limits=_numbers(value(CONTROL_OI_LIMITS)),
         muted_until=until if isinstance(until, float) else None,
     )
 
@@ -63,6 +70,10 @@ def engine_settings(base: EngineSettings, value: ValueOf) -> EngineSettings:
             stock_ratio=number(value("CONTROL_STOCK_RATIO")),
             min_contracts=number(value("CONTROL_MIN_CONTRACTS")),
             percentile=number(value("CONTROL_PERCENTILE")),
+        ),
+        windows=replace(
+            base.windows,
+            **{f"limit_{m}_pct": v for m, v in zip(WINDOWS, _numbers(value(CONTROL_OI_LIMITS)), strict=True)},
         ),
         alerts=replace(base.alerts, cool_down=number(value("CONTROL_COOL_DOWN"))),
     )
@@ -89,6 +100,11 @@ def watched(
             names.append(name)
             answers.append("accepted")
     return tuple(names), tuple(answers)
+
+
+def _numbers(value: Cell) -> tuple[float, ...]:
+    """Numbers of a value in force that holds several."""
+    return tuple(float(word) for word in str(value).split())
 
 
 def number(value: Cell) -> float:

@@ -66,11 +66,24 @@ def test_a_cell_that_is_taken(name, cell, value):
          "Mute until: a time of day such as 14:30 was expected, got '24:00'; correct the cell, or empty it"),
         ("CONTROL_REQUEST", -1.0,
          "Request no.: a whole number from 0 was expected, got -1; correct the cell, or empty it"),
+        ("CONTROL_OI_LIMITS", "5 8 10 15",
+         "OI limits 3 5 10 15 30 min: 5 numbers with spaces, from 0 to 1,000 such as 5 8 10 15 25 was expected, "
+         "got '5 8 10 15'; correct the cell, or empty it"),
+        ("CONTROL_OI_LIMITS", 5.0,
+         "OI limits 3 5 10 15 30 min: 5 numbers with spaces, from 0 to 1,000 such as 5 8 10 15 25 was expected, "
+         "got 5; correct the cell, or empty it"),
         ("CONTROL_CONFIRM", "ja", "Confirm STOP: YES was expected, got 'ja'; choose from the list"),
     ],
 )  # fmt: skip
 def test_a_cell_that_is_refused(name, cell, sentence):
     assert parsed(BY_NAME[name], cell) == Refusal(sentence)
+
+
+def test_several_numbers_are_kept_in_one_form():
+    limits = BY_NAME["CONTROL_OI_LIMITS"]
+    assert parsed(limits, "  5 8.50   10 0 25 ") == "5 8.5 10 0 25"
+    for wrong in ("5 8 10 15 -1", "5 8 10 15 1001", "5 8 10 15 25 30", "5 8 ten 15 25", "5,8,10,15,25"):
+        assert isinstance(parsed(limits, wrong), Refusal)
 
 
 def test_symbols_are_those_of_the_source():
@@ -92,9 +105,10 @@ def test_limits_and_words_are_those_of_the_configuration():
     for setting in SETTINGS:
         if not setting.key:
             continue
-        field = fields[setting.key]
-        limits = {key: getattr(m, key) for m in field.metadata for key in ("ge", "le") if hasattr(m, key)}
-        assert (setting.least, setting.most) == (limits.get("ge"), limits.get("le")), setting.name
+        field = fields[setting.key.split()[0]]
+        for own in (fields[key] for key in setting.key.split()):
+            limits = {key: getattr(m, key) for m in own.metadata for key in ("ge", "le") if hasattr(m, key)}
+            assert (setting.least, setting.most) == (limits.get("ge"), limits.get("le")), setting.name
         if setting.form is Form.WORD:
             assert setting.choices == field.annotation.__args__
         elif setting.form is Form.WHOLE:
@@ -110,7 +124,7 @@ def test_the_configured_value_of_an_empty_cell():
     for setting in SETTINGS:
         value = setting.configured(config)
         if setting.name not in PROTOCOL and value is not None:
-            assert parsed(setting, value) == value
+            assert parsed(setting, value, symbols=["NIFTY", "SENSEX"]) == value
 
 
 def test_every_setting_has_its_cell_in_its_group():
@@ -122,12 +136,17 @@ def test_every_setting_has_its_cell_in_its_group():
     assert cells[CONTROL_REQUEST].default == 0.0
     assert INDEX_NAMES == INDICES
     assert list(CHAIN_NAMES) == [PICKED, *INDICES]
-    assert {name for name, cell in cells.items() if cell.offers} == {"CONTROL_SYMBOL", "CONTROL_WATCHLIST"}
+    assert {name for name, cell in cells.items() if cell.offers} == {
+        "CONTROL_SYMBOL", "CONTROL_OI_LEFT", "CONTROL_OI_RIGHT", "CONTROL_WATCHLIST",
+    }  # fmt: skip
 
 
 def test_what_is_typed_and_what_is_ours_stand_in_one_line():
     rows = {cell.name: cell.row for cell in CONTROL.inputs}
-    for cell in CONTROL.cells[1].cells:
-        name = cell.source.partition(":")[2]
+    said = set()
+    for cell in (cell for cells in CONTROL.cells for cell in cells.cells):
+        what, _, name = cell.source.partition(":")
         if name:
             assert cell.row == rows[name]
+            said.add((what, name))
+    assert {name for what, name in said if what == "control.answer"} == {setting.name for setting in SETTINGS}

@@ -159,6 +159,7 @@ def test_every_setting_reaches_what_obeys_it(place, host):
         CONTROL_MIN_TRS=60.0, CONTROL_DIRECTION="BEARISH", CONTROL_NIFTY_EXPIRY="NEXT", CONTROL_MUTE_UNTIL=0.75,
         CONTROL_SHARE=25.0, CONTROL_REFRESH=15.0, CONTROL_INDEX_RATIO=2.0, CONTROL_STOCK_RATIO=3.0,
         CONTROL_MIN_CONTRACTS=10.0, CONTROL_PERCENTILE=50.0, CONTROL_COOL_DOWN=60.0,
+        CONTROL_OI_LEFT="reliance", CONTROL_OI_LIMITS="1 2 3 4 5.5",
     )  # fmt: skip
     show, engine = place.renderer.settings, place.cycle.settings
     assert (show.resort, show.summary_stocks, show.watchlist_first, show.watchlist_only) == (5.0, 2, False, True)
@@ -168,11 +169,14 @@ def test_every_setting_reaches_what_obeys_it(place, host):
         "SENSEX": "THIS",
     }  # fmt: skip
     assert (host.share, place.cycle.show_every) == (0.25, 15.0)
+    assert (show.tracked, show.window_limits) == (("RELIANCE", "SENSEX"), (1.0, 2.0, 3.0, 4.0, 5.5))
+    assert engine.windows.limits == show.window_limits
     assert engine == replace(
         EngineSettings(),
         activity=replace(
             EngineSettings().activity, index_ratio=2.0, stock_ratio=3.0, min_contracts=10.0, percentile=50.0
         ),
+        windows=engine.windows,
         alerts=replace(EngineSettings().alerts, cool_down=60.0),
     )
 

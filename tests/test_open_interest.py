@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optionscanner.analytics.open_interest import BANDS, max_pain, open_interest, put_call_band, put_call_ratio, wall
+from optionscanner.analytics.open_interest import (
+    BANDS,
+    max_pain,
+    open_interest,
+    put_call_band,
+    put_call_extreme,
+    put_call_ratio,
+    put_call_reversal,
+    wall,
+)
 from optionscanner.model.contracts import SegmentKey
 from optionscanner.model.settings import EngineSettings
 from optionscanner.model.state import State
@@ -76,7 +85,22 @@ def test_put_call_ratio_of_the_rules(given_, expected):
 
 @pytest.mark.parametrize(("given_", "expected"), rules("pcr_band"))
 def test_put_call_band_of_the_rules(given_, expected):
-    assert BANDS[put_call_band(np.array([given_["pcr"]]), SETTINGS)[0]] == expected["band"]
+    ratio = np.array([given_["pcr"]])
+    assert BANDS[put_call_band(ratio, SETTINGS)[0]] == expected["band"]
+    words = {"PCR_EXTREME_HIGH": "HIGH", "PCR_EXTREME_LOW": "LOW", None: ""}
+    assert put_call_extreme(ratio).tolist() == [words[expected["extreme"]]]
+
+
+@pytest.mark.parametrize(("given_", "expected"), rules("pcr_reversal_cross"))
+def test_put_call_reversal_of_the_rules(given_, expected):
+    crossed = put_call_reversal(np.array([given_["prev"]]), np.array([given_["now"]]))
+    assert crossed.tolist() == [{"BUY": 1.0, "SELL": -1.0, None: 0.0}[expected["signal"]]]
+
+
+def test_a_reversal_stands_until_the_ratio_changes_again():
+    polls = [{"open_interest": [(10, puts)] * 5} for puts in (15, 16, 16, 17, 5)]
+    words = [reading(*polls[:count])["put_call_reversal"] for count in range(1, 6)]
+    assert words == ["", "BUY", "BUY", "", "SELL"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +152,8 @@ def test_no_calls_no_ratio_but_no_puts_is_zero():
 def test_without_open_interest_the_row_says_so():
     made = reading({})
     assert made["status"] == "no OI yet"
-    assert all(math.isnan(v) for k, v in made.items() if k not in ("status", "put_call_band"))
+    assert all(math.isnan(v) for k, v in made.items() if not isinstance(v, str))
+    assert {k for k, v in made.items() if isinstance(v, str) and v} == {"status"}
 
 
 def test_a_chain_of_zeros_has_sums_and_neither_pain_nor_walls():

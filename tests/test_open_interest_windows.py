@@ -1,5 +1,7 @@
 """Open interest against earlier: each change is looked up again by plain loops over what was polled."""
 
+import csv
+import json
 from bisect import bisect_right
 from dataclasses import replace
 from pathlib import Path
@@ -320,12 +322,14 @@ def test_whatever_is_polled_changes_are_those_of_plain_loops(polled) -> None:
 
 def test_the_build_up_matrix_and_its_bands() -> None:
     """Price against open interest, up and down; a change of zero says nothing."""
-    for price, interest, word in (
-        (1.5, 6500, "LB"), (1.5, -13000, "SC"), (1.5, 0, ""), (-2.25, 6500, "SB"), (-2.25, -13000, "LU"),
-        (-2.25, 0, ""), (0, 6500, ""), (0, -13000, ""), (0, 0, ""),
-    ):  # fmt: skip
-        code = build_up_codes(np.array([float(price)]), np.array([float(interest)]), SETTINGS.windows)
-        assert WORDS[int(code[0])] == word
+    words = {"LONG_BUILDUP": "LB", "SHORT_BUILDUP": "SB", "SHORT_COVERING": "SC", "LONG_UNWINDING": "LU", "NEUTRAL": ""}
+    with (Path(__file__).parent / "reference" / "rules.csv").open(encoding="utf-8") as lines:
+        cases = [row for row in csv.DictReader(lines) if row["rule"] == "oi_buildup"]
+    assert len(cases) == 9
+    for case in cases:
+        change = {k: np.array([float(v)]) for k, v in json.loads(case["inputs"]).items()}
+        code = build_up_codes(change["price_change"], change["oi_change"], SETTINGS.windows)
+        assert WORDS[int(code[0])] == words[json.loads(case["expected"])["signal"]]
     bands = build_up_codes(np.array([0.05, 0.06, 1.0, NONE]), np.array([2.0, 0.5, 0.51, 1.0]), SETTINGS.windows)
     assert bands.tolist()[:3] == [0.0, 0.0, 1.0]
     assert np.isnan(bands[3])

@@ -612,6 +612,7 @@ def test_numbers_keep_every_digit_and_blank_what_is_absent():
 def test_settings_come_from_the_configuration():
     class Section:
         units, strikes, summary_stocks, resort_s, watchlist = "CONTRACTS", 99, 99, 60.0, ["TCS"]
+        oi_left, oi_right = "TCS", "SENSEX"
 
     settings = ShowSettings.of(Section())
-    assert settings == ShowSettings(Units.CONTRACTS, 10, 25, 60.0, ("TCS",))
+    assert settings == ShowSettings(Units.CONTRACTS, 10, 25, 60.0, ("TCS",), tracked=("TCS", "SENSEX"))

@@ -70,12 +70,16 @@ def second(tmp_path_factory) -> bytes:
         if sheet.name in before.sheets:
             named = tuple(replace(n, cells=tuple(c for c in n.cells if c.name in before.names)) for n in sheet.named)
             lists = [n.row for n in named] or [2**20]
+            inputs = tuple(i for i in sheet.inputs if i.name in before.names)
+            new_rows = {i.row for i in sheet.inputs if i not in inputs}
             sheets.append(replace(
                 sheet,
                 named=named,
+                inputs=inputs,
+                cells=tuple(c for c in sheet.cells if c.name in before.names),
                 owned=tuple(replace(o, row=named[0].row + len(named[0].cells)) for o in sheet.owned),
                 formulas=tuple(f for f in sheet.formulas if f.row < lists[0]),
-                texts=tuple(t for t in sheet.texts if t.row < lists[0]),
+                texts=tuple(t for t in sheet.texts if t.row < lists[0] and t.row not in new_rows),
             ))  # fmt: skip
     path = tmp_path_factory.mktemp("second") / "Second.xlsx"
     path.write_bytes(build_template((*sheets, *SAMPLES)))
@@ -271,14 +275,16 @@ def test_a_renamed_sheet_that_moved_down_is_followed(plain, template, tmp_path):
 
 
 def test_a_workbook_of_version_2_gets_what_it_lacks(second, template, tmp_path):
-    """Dealer exposure: its sheet with the chart, the cells that pick and their lists, and its numbers on NAMES."""
+    """Dealer exposure and open interest over time: sheets with chart and lists, numbers on NAMES, lines on CONTROL."""
     numbers = "GEX_CR GAMMA_REGIME GAMMA_FLIP CALL_GAMMA_WALL PUT_GAMMA_WALL DEX_CR VEX_CR CEX_CR".split()
     indices = "NIFTY BANKNIFTY FINNIFTY MIDCPNIFTY SENSEX".split()
     path = tmp_path / "Second.xlsx"
     path.write_bytes(second)
     done = upgraded(second, template)
-    assert (done.sheets, done.left) == (("EXPOSURE",), ())
-    assert set(done.names) == {f"{index}_{number}" for index in indices for number in numbers}
+    assert (done.sheets, done.left) == (("OI_TRACKER", "EXPOSURE"), ())
+    assert set(done.names) == {f"{index}_{number}" for index in indices for number in numbers} | {
+        f"CONTROL_OI_{of}" for of in ("LEFT", "LEFT_ANSWER", "RIGHT", "RIGHT_ANSWER", "LIMITS", "LIMITS_ANSWER")
+    }
     path.write_bytes(done.data)
     assert_takes_a_picture(path)
     ours, theirs = opened(template, tmp_path)["EXPOSURE"], opened(done.data, tmp_path)["EXPOSURE"]
@@ -295,6 +301,27 @@ def test_a_workbook_of_version_2_gets_what_it_lacks(second, template, tmp_path):
     assert {'"CE,PE"'} < {formula for _, kind, formula in offered[1] if kind == "list"}
     rows = [[c.value for c in row] for row in opened(done.data, tmp_path)["NAMES"].iter_rows(min_row=6)]
     assert [row[4] for row in rows if row[0] == "NIFTY_GAMMA_FLIP"] == ["=NIFTY_GAMMA_FLIP"]
+
+
+def test_a_new_setting_stands_with_its_answer_below_those_that_were_there(second, template, tmp_path):
+    book = opened(upgraded(second, template).data, tmp_path)
+    last = max(
+        int(book.defined_names[name].attr_text.rpartition("$")[2])
+        for name in EARLIER["2"].names
+        if name.startswith("CONTROL_") and not name.startswith("CONTROL_WATCHLIST") and name != "CONTROL_band"
+    )
+    offered = {str(r.sqref): r.formula1 for r in book["CONTROL"].data_validations.dataValidation}
+    rows = set()
+    for of, label in (("LEFT", "OI_TRACKER left"), ("RIGHT", "OI_TRACKER right")):
+        ((_, cell),) = book.defined_names[f"CONTROL_OI_{of}"].destinations
+        row = int(cell.rpartition("$")[2])
+        rows.add(row)
+        assert (cell, book["CONTROL"].cell(row, 1).value) == (f"$B${row}", label)
+        answers = [place for _, place in book.defined_names[f"CONTROL_OI_{of}_ANSWER"].destinations]
+        assert answers == [f"$E${row}", f"$F${row}", f"$G${row}"]
+        assert offered[f"B{row}"] == offered["B" + book.defined_names["CONTROL_SYMBOL"].attr_text.rpartition("$")[2]]
+    assert len(rows) == 2
+    assert min(rows) > last
 
 
 def new_place(data: bytes, folder: Path, name: str) -> tuple[str, str]:
@@ -422,6 +449,8 @@ def test_somebody_elses_workbook_is_none_of_our_business(template, tmp_path):
 def test_formulas_of_the_template_on_another_place():
     formula = """IF($A$14>B14,LOG10(C2),NIFTY_ATM)&"A1"&D$3"""
     assert moved(formula, absolute=(3, 1), relative=(5, 2)) == ("""IF($B$17>D19,LOG10(E7),NIFTY_ATM)&"A1"&F$6""")
+    elsewhere = """IF(A1>0,'Jo''s desk'!$B$6:$B$245,NIFTY!C1)"""
+    assert moved(elsewhere, absolute=(3, 1), relative=(5, 2)) == """IF(C6>0,'Jo''s desk'!$B$6:$B$245,NIFTY!C1)"""
     text = """'NIFTY'!$A$1:$B$2+NIFTY!C1&"NIFTY!"&BANKNIFTY!A1&NIFTY_SPOT"""
     assert with_sheets(text, {"NIFTY": "Jo's"}) == ("""'Jo''s'!$A$1:$B$2+'Jo''s'!C1&"NIFTY!"&BANKNIFTY!A1&NIFTY_SPOT""")
 
@@ -436,7 +465,8 @@ def test_the_file_is_replaced_and_the_old_one_kept(plain, template, tmp_path):
     kept.write_text("somebody's")
     told = upgrade_file(path, lambda: template)
     assert told.startswith(
-        f"Book.xlsx: brought to template {TEMPLATE_VERSION} with the new sheets {', '.join(NEW_TITLES)} and "
+        f"Book.xlsx: brought to template {TEMPLATE_VERSION} with the new sheets {', '.join(NEW_TITLES[:5])} and "
+        f"{len(NEW_TITLES) - 5} more"
     )
     second = tmp_path / f"Book.before-template-{TEMPLATE_VERSION}-2.xlsx"
     assert told.endswith(f"the file as it was is kept as {second.name}")

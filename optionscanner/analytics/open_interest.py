@@ -19,6 +19,8 @@ from optionscanner.model.reasons import Reason
 from optionscanner.model.settings import EngineSettings
 from optionscanner.model.state import State
 
+_EXTREMELY_HIGH, _EXTREMELY_LOW = 1.6, 0.5
+_TURNS_UP, _TURNS_DOWN = 1.5, 0.6
 BANDS = ("", "BEARISH", "NEUTRAL", "BULLISH")
 
 
@@ -63,7 +65,16 @@ def open_interest(
     columns = {name: np.where(covered, values, np.nan) for name, values in columns.items()}
     band = np.where(covered, put_call_band(ratio, settings), 0)
     status = np.where(none, Reason.NO_OPEN_INTEREST.words, np.where(covered, "", Reason.LOW_COVERAGE.words))
-    texts = {"put_call_band": segments.words(band, BANDS), "status": status.astype(object)}
+    known = np.where(covered & chains.updated, ratio, np.nan)
+    state, reversal = _with_ratio(state, known)
+    window_band = np.where(covered, put_call_band(columns["put_call_ratio_window"], settings), 0)
+    texts = {
+        "put_call_band": segments.words(band, BANDS),
+        "put_call_band_window": segments.words(window_band, BANDS),
+        "put_call_reversal": np.where(covered, reversal, "").astype(object),
+        "put_call_extreme": put_call_extreme(columns["put_call_ratio"]),
+        "status": status.astype(object),
+    }
     return state, Reading(OPEN_INTEREST, columns | texts)
 
 
@@ -97,6 +108,29 @@ def put_call_band(ratio: Floats, settings: EngineSettings) -> np.ndarray:
     return np.select(
         [np.isnan(ratio), ratio < limits.pcr_bearish, ratio > limits.pcr_bullish], [0, 1, 3], 2
     )
+
+
+def put_call_extreme(ratio: Floats) -> np.ndarray:
+    """(S,) HIGH or LOW beyond the documented limits, both limits not, "" between and without a ratio."""
+    return np.select([ratio > _EXTREMELY_HIGH, ratio < _EXTREMELY_LOW], ["HIGH", "LOW"], "").astype(object)
+
+
+def put_call_reversal(before: Floats, now: Floats) -> Floats:
+    """(S,) 1 where the ratio rose above the upper limit, -1 where it fell below the lower, 0 elsewhere."""
+    return np.select(
+        [(before <= _TURNS_UP) & (now > _TURNS_UP), (before >= _TURNS_DOWN) & (now < _TURNS_DOWN)], [1.0, -1.0], 0.0
+    )
+
+
+def _with_ratio(state: State, ratio: Floats) -> tuple[State, np.ndarray]:
+    """State with the newest known ratios, and what the last change of each crossed, in words."""
+    before, crossed = state.segment["put_call_ratio"], state.segment["put_call_reversal"]
+    changed = np.isfinite(ratio) & (ratio != before)
+    crossed = np.where(changed, put_call_reversal(before, ratio), crossed)
+    state = state.updated(
+        segment={"put_call_ratio": np.where(changed, ratio, before), "put_call_reversal": crossed}
+    )
+    return state, np.select([crossed == 1, crossed == -1], ["BUY", "SELL"], "")
 
 
 def max_pain(layout: Layout, interest: Floats, reference: Floats) -> Floats:

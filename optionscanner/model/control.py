@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from optionscanner.model.anchors import WINDOWS
 from optionscanner.model.frame import Cell
 
 CONTROL_COMMAND = "CONTROL_COMMAND"
@@ -26,6 +27,8 @@ CONTROL_ACKNOWLEDGED = "CONTROL_ACKNOWLEDGED"
 CONTROL_REFRESH = "CONTROL_REFRESH"
 CONTROL_SHARE = "CONTROL_SHARE"
 CONTROL_SYMBOL = "CONTROL_SYMBOL"
+CONTROL_OI_LEFT, CONTROL_OI_RIGHT = "CONTROL_OI_LEFT", "CONTROL_OI_RIGHT"
+CONTROL_OI_LIMITS = "CONTROL_OI_LIMITS"
 CONTROL_WATCHLIST = "CONTROL_WATCHLIST"
 """Defined name of a column of cells, one symbol each."""
 
@@ -73,6 +76,8 @@ class Form(StrEnum):
     """Kept as seconds after midnight."""
     SYMBOL = "symbol"
     """A name that the source has."""
+    NUMBERS = "numbers"
+    """One for each of `WINDOWS`, with spaces between; kept as a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Setting:
     least: float | None = None
     most: float | None = None
     key: str = ""
-    """The setting of `config.yaml` that holds while the cell is empty; "" where there is none."""
+    """The setting of `config.yaml` that holds while the cell is empty, several with spaces; "" where there is none."""
     hint: str = ""
     """What it does, one or two sentences."""
     otherwise: Cell = None
@@ -100,9 +105,11 @@ class Setting:
         """Value of an empty cell under a configuration (section -> key -> value); KeyError where it lacks the key."""
         if not self.key:
             return self.otherwise
-        section, _, key = self.key.partition(".")
-        value = config[section][key]
-        return value if isinstance(value, str) else float(str(value))
+        places = (name.partition(".") for name in self.key.split())
+        values = [config[section][key] for section, _, key in places]
+        if len(values) > 1:
+            return " ".join(f"{float(str(value)):g}" for value in values)
+        return values[0] if isinstance(values[0], str) else float(str(values[0]))
 
     @property
     def allowed(self) -> str:
@@ -113,6 +120,8 @@ class Setting:
             return "hh:mm of today"
         if self.form is Form.SYMBOL:
             return "a name of the source"
+        if self.form is Form.NUMBERS:
+            return f"{len(WINDOWS)} numbers with spaces, {self.limits}"
         return f"{self.form.value}, {self.limits}"
 
     @property
@@ -190,6 +199,14 @@ SETTINGS: tuple[Setting, ...] = (
         expiry_name("DRILLDOWN"), "DRILLDOWN expiry", PICK, Form.WORD, choices=tuple(Expiry),
         otherwise=Expiry.THIS.value, hint="Expiry that the sheet shows.",
     ),
+    Setting(
+        CONTROL_OI_LEFT, "OI_TRACKER left", PICK, Form.SYMBOL, key="workbook.oi_left",
+        hint="A stock or an index of the source, of any exchange.",
+    ),
+    Setting(
+        CONTROL_OI_RIGHT, "OI_TRACKER right", PICK, Form.SYMBOL, key="workbook.oi_right",
+        hint="A stock or an index of the source, of any exchange.",
+    ),
     *(
         Setting(
             expiry_name(index), f"{index} expiry", PICK, Form.WORD, choices=tuple(Expiry), otherwise=Expiry.THIS.value,
@@ -226,6 +243,11 @@ SETTINGS: tuple[Setting, ...] = (
         key="activity.percentile", hint="Within the chain at this moment; 0 switches the test off.",
     ),
     Setting(
+        CONTROL_OI_LIMITS, "OI limits 3 5 10 15 30 min", LIMITS, Form.NUMBERS, "%", least=0, most=1000,
+        key=" ".join(f"windows.limit_{minutes}_pct" for minutes in WINDOWS),
+        hint="Change of a leg's open interest beyond which OI_TRACKER marks it; 0 marks none.",
+    ),
+    Setting(
         "CONTROL_COOL_DOWN", "Alert cool-down", LIMITS, Form.NUMBER, "s", least=0, most=86_400,
         key="alerts.cool_down_s", hint="Least seconds between two readiness alerts of one name.",
     ),
@@ -256,12 +278,22 @@ def parsed(setting: Setting, cell: Cell, *, symbols: Iterable[str] = ()) -> Cell
     if setting.form is Form.TIME:
         seconds = _seconds_of_day(value)
         return _refused(setting, cell) if seconds is None else seconds
+    if setting.form is Form.NUMBERS:
+        return _several(setting, value) or _refused(setting, cell)
     number = _number(value)
     if number is None or (setting.form is Form.WHOLE and number != int(number)):
         return _refused(setting, cell)
     below = setting.least is not None and number < setting.least
     above = setting.most is not None and number > setting.most
     return _refused(setting, cell) if below or above else number
+
+
+def _several(setting: Setting, value: Cell) -> str:
+    """Numbers within the setting's limits, one for each window, in the form in which they are kept; "" where not so."""
+    found = [_number(word) for word in value.split()] if isinstance(value, str) else []
+    least, most = setting.least or 0.0, math.inf if setting.most is None else setting.most
+    fine = [number for number in found if number is not None and least <= number <= most]
+    return " ".join(f"{number:g}" for number in fine) if len(fine) == len(found) == len(WINDOWS) else ""
 
 
 def symbol(cell: Cell, symbols: Iterable[str]) -> str:
@@ -275,8 +307,9 @@ def _refused(setting: Setting, came: Cell) -> Refusal:
         what = _either(setting.choices)
     elif setting.form is Form.TIME:
         what = "a time of day such as 14:30"
-    elif setting.form is Form.SYMBOL:
-        what = "a name that the source has"
+    elif setting.form in (Form.SYMBOL, Form.NUMBERS):
+        several = f"{setting.allowed} such as 5 8 10 15 25"
+        what = several if setting.form is Form.NUMBERS else "a name that the source has"
     else:
         what = f"a {setting.form.value} {setting.limits}"
     way = "choose from the list" if setting.form is Form.WORD else "correct the cell, or empty it"

@@ -15,7 +15,7 @@ from optionscanner.model.anchors import Anchors
 from optionscanner.model.contracts import Bools, Floats, Layout, moved
 from optionscanner.model.trails import Trails
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 """Raised with every change of the names below or of their meaning; state of another version is not resumed."""
 
 SEGMENT_STATE: Mapping[str, str] = {
@@ -35,6 +35,8 @@ SEGMENT_STATE: Mapping[str, str] = {
     "directed": "last regime other than neutral, 0 before the first",
     "flips": "changes of the directed regime today",
     "unforgiven_flips": "flips less one for each later observation that does not speak against the regime",
+    "put_call_ratio": "put-call ratio of the chain as it was last known",
+    "put_call_reversal": "what its newest change crossed: 1 above 1.5, -1 below 0.6, 0 neither",
     "gamma_flip": "spot at which gamma exposure changes sign, as of the newest observation, ₹",
     "gamma_above_flip": "sign of gamma exposure just above it, 1 or -1",
     "flip_crossings": "changes of its sign in range",

@@ -66,6 +66,8 @@ class Kind(StrEnum):
     TIME = "time"
     DATE = "date"
     DATE_TIME = "date and time"
+    MOVE = "move"
+    """A signed number with one decimal."""
     CRORE = "₹ crore"
     """Money in crore, either sign: one decimal; from 100 a rule of the sheet makes it whole, with Indian grouping."""
     EXACT = "exact"
@@ -117,6 +119,7 @@ _LOOKS: dict[Kind, _Look] = {
     Kind.DATE: _Look("dd-mmm-yy", "center", shrink=True),
     Kind.DATE_TIME: _Look("dd-mmm-yy hh:mm:ss", "left", shrink=True),
     Kind.DAYS: _Look("[<1]h:mm;0.0", "right"),
+    Kind.MOVE: _Look("+0.0;-0.0;0.0", "right", shrink=True),
     Kind.CRORE: _Look("0.0", "right", shrink=True),
     Kind.EXACT: _Look("General", "right"),
     Kind.ANY: _Look("General", "left"),

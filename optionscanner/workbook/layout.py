@@ -1,8 +1,8 @@
 """Every sheet of the workbook, in order: what stands where, how wide, in which unit. Data only.
 
 The template is built from it, the renderer fills its blocks, hosts find its blocks in the user's file by name.
-Sheets: `layout_market.py`, `layout_index.py`, `layout_exposure.py`, `layout_control.py`, `layout_eod.py`,
-`layout_system.py`, of examples `layout_examples.py`; nouns: `grid.py`; kinds of cells: `formats.py`.
+Sheets: `layout_market.py`, `layout_index.py`, `layout_oi_tracker.py`, `layout_exposure.py`, `layout_control.py`,
+`layout_eod.py`, `layout_system.py`, of examples `layout_examples.py`; nouns: `grid.py`; kinds of cells: `formats.py`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Iterator
 
 from optionscanner.model.control import CONTROL_ACKNOWLEDGED
 from optionscanner.workbook.grid import Cells, Column, Line, Named, Sheet, Table
-from optionscanner.workbook.layout_control import CONTROL
+from optionscanner.workbook.layout_control import CONTROL, LATER, answers_of
 from optionscanner.workbook.layout_eod import EOD_REPORT
 from optionscanner.workbook.layout_examples import EXAMPLES
 from optionscanner.workbook.layout_exposure import EXPOSURE
 from optionscanner.workbook.layout_index import INDICES, PICKED, index_sheet
 from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
+from optionscanner.workbook.layout_oi_tracker import OI_TRACKER
 from optionscanner.workbook.layout_system import NAMES, SYSTEM_HEALTH
 
 SCREEN_PIXELS = 1_840
@@ -31,6 +32,7 @@ SHEETS: tuple[Sheet, ...] = (
     ALERT_SUMMARY,
     *(index_sheet(underlying) for underlying in INDICES),
     STOCKS_GROUPED,
+    OI_TRACKER,
     index_sheet(PICKED),
     EXPOSURE,
     EOD_REPORT,
@@ -62,7 +64,7 @@ CONTROL_BLOCKS: frozenset[str] = frozenset(name for name, _ in blocks(CONTROL))
 """Written even while the user has paused the rest."""
 
 
-ANSWERS = frozenset({"control", "control_watched", CONTROL_ACKNOWLEDGED})
+ANSWERS = frozenset({"control", "control_watched", CONTROL_ACKNOWLEDGED, *map(answers_of, LATER)})
 """Blocks that answer the user: they change only when the user did something, and are to be seen at once."""
 
 

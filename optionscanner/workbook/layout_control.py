@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from optionscanner.model.control import (
     CONTROL_ACKNOWLEDGED,
+    CONTROL_OI_LEFT,
+    CONTROL_OI_LIMITS,
+    CONTROL_OI_RIGHT,
     CONTROL_REQUEST,
     CONTROL_WATCHLIST,
     GROUPS,
@@ -35,8 +38,8 @@ from optionscanner.workbook.grid import (
 HEADER_ROW = 5
 _SYMBOLS = ("stocks", "row.name")
 """Names that drop-down lists of symbols offer, best first."""
-_LOW = 13.5
-"""Points of a row: 18 pixels, so that all settings fit one screen."""
+_LOW = 12.75
+"""Points of a row: 17 pixels, so that all settings fit one screen."""
 _SETTING, _VALUE, _UNIT, _ALLOWED, _IN_FORCE, _SINCE, _ANSWER, _MORE, _END, _GAP, _WATCHED, _WATCH_ANSWER = range(1, 13)
 _HEADS = (
     # header, width
@@ -57,9 +60,16 @@ _WIDTHS = (*(width for _, width in _HEADS), GAP, *(width for _, width in _WATCH_
 BANDS = "TRS bands"
 """From where on a name is AGGRESSIVE, NORMAL, SMALL/HEDGED: shown and not set."""
 
+LATER = (CONTROL_OI_LEFT, CONTROL_OI_RIGHT, CONTROL_OI_LIMITS)
+"""Settings that came after version 2 of the template.
+
+What stands beside each is a block of its own: a block never gets cells, so that it is found in workbooks that have it.
+"""
+
 _KINDS = {
     Form.WORD: Kind.TEXT,
     Form.SYMBOL: Kind.TEXT,
+    Form.NUMBERS: Kind.TEXT,
     Form.TIME: Kind.TIME,
     Form.WHOLE: Kind.ANY,
     Form.NUMBER: Kind.ANY,
@@ -126,10 +136,17 @@ def _texts() -> tuple[Text, ...]:
     return tuple(found)
 
 
-def _ours() -> tuple[Value, ...]:
-    """In force, Since and Answer of every setting; in force of what is only shown."""
+def answers_of(name: str) -> str:
+    """Name of the block beside a setting of `LATER`."""
+    return f"{name}_ANSWER"
+
+
+def _ours(*names: str) -> tuple[Value, ...]:
+    """In force, Since and Answer of these settings; of none named: of all but `LATER`, and what is only shown."""
     cells: list[Value] = []
     for row, line in _LINES:
+        if (isinstance(line, Setting) and line.name in (names or LATER)) is not bool(names):
+            continue
         if isinstance(line, Setting):
             if line.name not in PROTOCOL:
                 cells.append(Value(row, _IN_FORCE, f"control.in_force:{line.name}", kind_of(line)))
@@ -153,6 +170,7 @@ CONTROL = Sheet(
     cells=(
         band("CONTROL", _WIDTHS),
         Cells("control", _ours()),
+        *(Cells(answers_of(name), _ours(name)) for name in LATER),
         Cells(CONTROL_ACKNOWLEDGED, (Value(_ROW_OF[CONTROL_ACKNOWLEDGED], _VALUE, "control.acknowledged", Kind.ANY),)),
     ),
     inputs=(

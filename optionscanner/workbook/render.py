@@ -23,6 +23,7 @@ from optionscanner.workbook.render_control import control_blocks
 from optionscanner.workbook.render_eod import eod_blocks
 from optionscanner.workbook.render_exposure import exposure_blocks, exposure_shares
 from optionscanner.workbook.render_index import events, index_blocks
+from optionscanner.workbook.render_oi_tracker import tracker_blocks
 from optionscanner.workbook.render_order import Order, next_order
 from optionscanner.workbook.render_system import band, health_blocks, named_cells
 from optionscanner.workbook.render_view import ShowSettings, View
@@ -58,6 +59,7 @@ def render(
         *_summary_blocks(view, positions),
         *(b for sheet in SHEETS if sheet.name in CHAIN_SHEETS for b in index_blocks(view.showing(sheet.name), sheet)),
         *_stock_blocks(view, [i for i in positions if view.passes(i)]),
+        *tracker_blocks(view),
         *exposure_blocks(view, [view.position[name] for name in by_gamma.names]),
         *eod_blocks(view),
         *control_blocks(view),

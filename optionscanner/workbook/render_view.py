@@ -18,7 +18,7 @@ from optionscanner.model.frame import Cell
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
 from optionscanner.model.reports import CycleReport
-from optionscanner.model.settings import StaleSettings
+from optionscanner.model.settings import StaleSettings, WindowSettings
 from optionscanner.workbook.formats import Kind, Units
 from optionscanner.workbook.grid import Column
 from optionscanner.workbook.layout_index import CHAIN_SIDE, INDICES, PICKED
@@ -56,6 +56,14 @@ class WorkbookSection(Protocol):
         """Seconds between two sorts of a ranked table."""
 
     @property
+    def oi_left(self) -> str:
+        """Name on the left of OI_TRACKER."""
+
+    @property
+    def oi_right(self) -> str:
+        """Name on its right."""
+
+    @property
     def watchlist(self) -> Sequence[str]:
         """Names that ALERT_SUMMARY shows first."""
 
@@ -88,19 +96,27 @@ class ShowSettings:
     """Seconds after midnight of the session until which alerts are not listed; None for none."""
     muted_from: float = -math.inf
     """Alerts of before this instant [s since 1970 UTC] stay listed."""
+    tracked: tuple[str, str] = ("NIFTY", "SENSEX")
+    """Names on the left and the right of OI_TRACKER."""
+    window_limits: tuple[float, ...] = WindowSettings().limits
+    """% beyond which OI_TRACKER marks a change over 3, 5, 10, 15 and 30 minutes; 0 for none."""
     front: str = "file only"
     """State of the spreadsheet front, as the band says it."""
     stale: StaleSettings = field(default_factory=StaleSettings)
 
     @classmethod
-    def of(cls, section: WorkbookSection, stale: StaleSettings | None = None) -> ShowSettings:
-        """Settings from the configuration's workbook section, and the engines' idea of stale."""
+    def of(
+        cls, section: WorkbookSection, stale: StaleSettings | None = None, windows: WindowSettings | None = None
+    ) -> ShowSettings:
+        """Settings from the configuration's workbook section, the engines' idea of stale, and their windows."""
         return cls(
             units=Units(section.units),
             strikes=min(section.strikes, CHAIN_SIDE),
             summary_stocks=min(section.summary_stocks, SUMMARY_ROWS - len(INDICES)),
             resort=section.resort_s,
             watchlist=tuple(section.watchlist),
+            tracked=(section.oi_left, section.oi_right),
+            window_limits=(windows or WindowSettings()).limits,
             stale=stale or StaleSettings(),
         )
 

@@ -111,15 +111,17 @@ class _Work:
         adder = BlockAdder(self.source, title, self.book, home, self.copier)
         lists = list_columns(self.groups[title])
         listed = {n: a for n, a in wanted.items() if len(a) == 1 and a[0].left in lists and a[0].top == a[0].bottom}
-        pieces = pieces_of({n: a for n, a in wanted.items() if n not in listed})
+        lines = {n: {**_on_row(wanted, a[0].top), n: a} for n, a in listed.items()}
+        pieces = pieces_of({n: a for n, a in wanted.items() if not any(n in line for line in lines.values())})
         others = {p for n, a in self.groups[title].items() if n not in wanted for area in a for p in _cells(area)}
         if pieces:
-            give_words(pieces, others | {p for a in listed.values() for p in _cells(a[0])}, adder.template_cells)
+            beside = {p for line in lines.values() for areas in line.values() for a in areas for p in _cells(a)}
+            give_words(pieces, others | beside, adder.template_cells)
         for piece in pieces:
             piece.offset = usual_offset(self.groups[title], self.places, home)
             self._add_piece(adder, piece, home)
-        for name, areas in listed.items():
-            self._append(adder, title, name, areas[0])
+        for name, line in lines.items():
+            self._append(adder, title, line, line[name][0])
 
     def _add_piece(self, adder: BlockAdder, piece: Piece, home: str) -> None:
         taken = {p for areas in self.places.values() for a in areas if a.sheet == home for p in _cells(a)}
@@ -136,17 +138,20 @@ class _Work:
         }
         self.names += piece.areas
 
-    def _append(self, adder: BlockAdder, title: str, name: str, area: Area) -> None:
-        """Put a named cell with its row behind the last one of its list."""
+    def _append(self, adder: BlockAdder, title: str, line: Mapping[str, list[Area]], area: Area) -> None:
+        """Put a named cell (`area`) with its row, and the blocks that stand on it alone, behind the last of its list.
+        """
         home = self.homes[title]
         shift = usual_offset(self.groups[title], self.places, home)[1]
-        columns = [at[1] for at in adder.template_cells if at[0] == area.top]
+        others = {p for n, a in self.groups[title].items() if n not in line for one in a for p in _cells(one)}
+        columns = [at[1] for at in adder.template_cells if at[0] == area.top and at not in others]
         own = [self.places[n.lower()][0] for n in self.groups[title] if n.lower() in self.places]
         row = 1 + max(a.top for a in own if a.sheet == home and a.left == area.left + shift)
         while adder.row_in_use(row, [column + shift for column in columns]):
             row += 1
-        words = [(area.top, column) for column in columns if column != area.left]
-        piece = Piece({name: [area]}, (row - area.top, shift), words)
+        mine = {p for areas in line.values() for one in areas for p in _cells(one)}
+        words = [(area.top, column) for column in columns if (area.top, column) not in mine]
+        piece = Piece(dict(line), (row - area.top, shift), words)
         self._add_piece(adder, piece, home)
 
     def _lengthen(self, title: str) -> None:
@@ -241,6 +246,11 @@ def restored(data: bytes, template: bytes, names: Collection[str]) -> Upgraded:
     if not (work.sheets or work.names):
         return Upgraded(data, work.book.version(), left=tuple(work.left))
     return work.finished(work.book.version() or work.source.version())
+
+
+def _on_row(names: Mapping[str, list[Area]], row: int) -> dict[str, list[Area]]:
+    """Those of the names whose cells all stand in this row."""
+    return {n: areas for n, areas in names.items() if all(a.top == a.bottom == row for a in areas)}
 
 
 def _refuse_names_of_the_users(work: _Work, earlier: frozenset[str]) -> None:

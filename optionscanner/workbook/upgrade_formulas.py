@@ -9,8 +9,10 @@ from optionscanner.workbook.book_xml import Area
 from optionscanner.workbook.splice import Position, column_letters, column_number
 
 _TEXT_OR_SHEET = re.compile(r"""("(?:[^"]|"")*")|(?:'((?:[^']|'')+)'|(?<![\w.'])([A-Za-z_][\w.]*))!""")
+_CELL = r"\$?[A-Za-z]{1,3}\$?\d{1,7}"
+_ELSEWHERE = rf"(?:'(?:[^']|'')+'|(?<![\w.'])[A-Za-z_][\w.]*)!{_CELL}(?::{_CELL})?"
 _TEXT_OR_CELL = re.compile(
-    r"""("(?:[^"]|"")*"|'(?:[^']|'')*'!)|(?<![\w.$])(\$?)([A-Za-z]{1,3})(\$?)(\d{1,7})(?![\w(.!])"""
+    rf"""("(?:[^"]|"")*"|{_ELSEWHERE})|(?<![\w.$])(\$?)([A-Za-z]{{1,3}})(\$?)(\d{{1,7}})(?![\w(.!])"""
 )
 
 
@@ -35,8 +37,8 @@ def quoted_sheet(name: str) -> str:
 def moved(formula: str, *, absolute: Position, relative: Position) -> str:
     """The formula with its cells moved by (rows, columns): references marked $ by `absolute`, others by `relative`.
 
-    References into other sheets must not be moved and are not handed in: rules and validations of one sheet speak of
-    its own cells and of defined names.
+    A reference that says its sheet stays: rules and validations of one sheet speak of its own cells without a name, and
+    a list that a validation offers from another sheet does not move with them.
     """
 
     def replaced(match: re.Match[str]) -> str:
