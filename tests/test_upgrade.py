@@ -360,7 +360,7 @@ def test_the_file_is_replaced_and_the_old_one_kept(plain, template, tmp_path):
     kept = tmp_path / f"Book.before-template-{TEMPLATE_VERSION}.xlsx"
     kept.write_text("somebody's")
     told = upgrade_file(path, lambda: template)
-    assert told.startswith(f"Book.xlsx: brought to template {TEMPLATE_VERSION} with the new sheet EOD_REPORT")
+    assert told.startswith(f"Book.xlsx: brought to template {TEMPLATE_VERSION} with the new sheet OI_TRACKER")
     second = tmp_path / f"Book.before-template-{TEMPLATE_VERSION}-2.xlsx"
     assert told.endswith(f"the file as it was is kept as {second.name}")
     assert second.read_bytes() == plain
