@@ -106,6 +106,7 @@ def test_the_spreadsheet_program_hangs_freezes_and_dies(place: Place) -> None:
         run.wait_cycles(2)
         run.look(other_than=second.pid)
         run.wait_current()
+        run.wait_said("started again", times=2)
         assert run.said("started again") == 2
         assert len(run.errors) <= 4, run.errors
         ends_well(run)
