@@ -243,7 +243,8 @@ def test_the_version_of_settings_names_the_parameters(tmp_path):
         ),
         (
             "workbook:\n  path: book.xls",
-            "line 2: workbook.path must be the path of a file whose name ends in .xlsx or .xlsm, came the text 'book.xls'.",
+            "line 2: workbook.path must be the path of a file whose name ends in .xlsx or .xlsm, "
+            "came the text 'book.xls'.",
         ),
         ("log:\n  folder: 3", "line 2: log.folder must be the path of a folder, came 3."),
         ("log:\n  folder: ''", "line 2: log.folder must be the path of a folder, came the text ''."),
