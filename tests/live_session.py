@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -223,9 +224,7 @@ def session(
     `prefix`: a command that takes the program's options instead of the program.
     """
     require_office()
-    environment = program.environment()
-    environment.pop("DISPLAY", None)
-    environment.pop("WAYLAND_DISPLAY", None)
+    environment = {**program.environment(), "PATH": os.environ["PATH"]}
     if shown is not None:
         environment["DISPLAY"] = shown.display
     words = [

@@ -195,10 +195,14 @@ class Helper:
         controller = document.CurrentController
         selected = document.CurrentSelection
         address = getattr(selected, "AbsoluteName", None) or getattr(selected, "RangeAddressesAsString", None) or ""
-        panes = [
-            [controller.getByIndex(i).FirstVisibleRow, controller.getByIndex(i).FirstVisibleColumn]
-            for i in range(controller.Count)
-        ]
+        panes: list[list[int]] = []
+        for _ in range(5):
+            try:
+                found = [controller.getByIndex(i) for i in range(controller.Count)]
+                panes = [[pane.FirstVisibleRow, pane.FirstVisibleColumn] for pane in found]
+                break
+            except self.uno.getClass("com.sun.star.lang.IndexOutOfBoundsException"):
+                time.sleep(0.05)  # the user went to a sheet with fewer panes meanwhile
         return {
             "sheet": controller.ActiveSheet.Name,
             "selection": address,

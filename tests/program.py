@@ -41,9 +41,10 @@ def command(*arguments: object) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Without a screen, so that no spreadsheet opens unless a test asks for one."""
+    """Without a screen and without LibreOffice in the path, so that no spreadsheet starts unless a test asks for it."""
     screens = ("DISPLAY", "WAYLAND_DISPLAY")
-    return {**{k: v for k, v in os.environ.items() if k not in screens}, "PYTHONIOENCODING": "utf-8"}
+    path = str(Path(sys.executable).parent)
+    return {**{k: v for k, v in os.environ.items() if k not in screens}, "PATH": path, "PYTHONIOENCODING": "utf-8"}
 
 
 def run(*arguments: object, timeout: float = 240.0) -> Ended:

@@ -97,7 +97,7 @@ def test_older_stock_file_without_volumes(tmp_path: Path) -> None:
 def test_gzipped_files_and_parquet_of_both_generations_are_one_day(stock_file: Path, tmp_path: Path) -> None:
     """A gzipped stock file, an index file and a whole-day table of the indices, whatever they are called."""
     zipped = tmp_path / "no_suffix"
-    zipped.write_bytes(gzip.compress(stock_file.read_bytes()))
+    zipped.write_bytes(gzip.compress(stock_file.read_bytes(), mtime=0))
     index = write_csv(tmp_path / "index.dat", INDEX_HEADER, index_rows("2026-01-30 10:01:00"))
     table = tmp_path / "indices.whatever"
     columns = ("symbol expiry strike ce_ltp ce_oi ce_vol pe_ltp pe_oi pe_vol spot pct_change".split(), [
@@ -549,7 +549,7 @@ def test_defects_beside_a_good_file(stock_file: Path, tmp_path: Path) -> None:
         ("json", b'{"records": {"data": []}}', "it is JSON, but no option chain of the exchange"),
         ("binary", bytes(range(256)) * 9, "neither Parquet nor comma-separated text"),
         ("half parquet", b"PAR1" + bytes(200), r"it is damaged or cut off \("),
-        ("half gzip", gzip.compress(b"Stock,Expiry\n" * 99)[:40], r"it is damaged or cut off \("),
+        ("half gzip", gzip.compress(b"Stock,Expiry\n" * 99, mtime=0)[:40], r"it is damaged or cut off \("),
         ("latin", "Stock,Préz\n1,2\n".encode("latin-1"), "its first line is not UTF-8 text"),
     ],
 )
