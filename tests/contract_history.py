@@ -6,12 +6,14 @@ for each subclass that it defines.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from optionscanner.errors import HistoryError
+from optionscanner.model.anchors import Anchors
 from optionscanner.model.control import Request
 from optionscanner.model.state import FUTURE_STATE, LEG_STATE, SEGMENT_STATE, State
 from optionscanner.ports import History
@@ -22,13 +24,10 @@ INSTANTS = [ist(9, 16), ist(9, 21), ist(9, 26)]
 
 
 def same_values(one: State, other: State) -> bool:
-    """Equal to the last bit, what windows look back on included; NaN equals NaN."""
+    """Equal to the last bit, but for the ring of anchors; NaN equals NaN."""
     pairs = [(one.segment[name], other.segment[name]) for name in SEGMENT_STATE]
     pairs += [(one.leg[name], other.leg[name]) for name in LEG_STATE]
     pairs += [(one.future[name], other.future[name]) for name in FUTURE_STATE]
-    pairs += [(one.anchors.at, other.anchors.at)]
-    slots = {*one.anchors.values, *other.anchors.values}
-    pairs += [(one.anchors.values[slot], other.anchors.values[slot]) for slot in slots]
     return all(np.array_equal(*pair, equal_nan=True) for pair in pairs)
 
 
@@ -140,6 +139,24 @@ class HistoryContract:
         assert same_values(resume.state, reports[-1].state)
         assert not resume.state.touched.any() and not resume.state.stepped.any()
         assert history.counts()["cycles"] == 3
+        history.close()
+
+    def test_what_windows_look_back_on_is_there_after_a_restart(self, tmp_path: Path) -> None:
+        history, _ = self.begun(tmp_path)
+        ring = Anchors.fresh(builders.small_layout())
+        every = np.ones(ring.layout.segments, dtype=bool)
+        for number, report in enumerate(builders.day_of_reports(INSTANTS), start=1):
+            # The last one sees one chain alone.
+            seen = every if number < 3 else np.arange(len(every)) == 1
+            ring = ring.added(seen, np.full(len(every), INSTANTS[number - 1]), np.full((ring.layout.rows, 2), number))
+            history.save(replace(report, state=replace(report.state, anchors=ring)))
+        history.close()
+        history, resume = self.begun(tmp_path)
+        assert np.array_equal(resume.state.anchors.at, ring.at, equal_nan=True)
+        assert {*resume.state.anchors.values} == {*ring.values}
+        assert len(ring.values) == 3
+        for slot, values in ring.values.items():
+            assert np.array_equal(resume.state.anchors.values[slot], values, equal_nan=True)
         history.close()
 
     def test_chains_that_a_cycle_did_not_touch_keep_their_state(self, tmp_path: Path) -> None:
