@@ -71,9 +71,8 @@ def test_a_user_of_control_from_the_first_setting_to_stop(place):
         answered(running, "CONTROL_UNITS", "accepted")
         # The cells were filled one after the other, so that the program may have read between them.
         answered(running, "CONTROL_STRIKES", "refused: Strikes each side of ATM: a whole number")
-        wait_for(
-            lambda: eye.values(running.book, "control_watched")[1][0] == "accepted", "the watched name", running.describe
-        )
+        shown = lambda: eye.values(running.book, "control_watched")[1][0]  # noqa: E731
+        wait_for(lambda: shown() == "accepted", "the watched name", running.describe)
         assert eye.values(running.book, "CONTROL_STRIKES")[0][0] == 99.0
 
         took = [commanded(running, 1.0, CONTROL_COMMAND="RECALC")]
