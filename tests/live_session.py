@@ -109,10 +109,18 @@ class Session:
         """An eye of our own on the LibreOffice that shows the workbook, once it is open and written to."""
         if self.eye is not None:
             self.eye.close()
-        eye = self.eye = Hand(pipe_of(self.office(other_than=other_than)))
+        pipe = self.wait_for(lambda: self._pipe(other_than), "a pipe to LibreOffice")
+        assert pipe is not None
+        eye = self.eye = Hand(pipe)
         self.wait_for(lambda: self.book in eye.documents(), "the workbook to be open")
         self.wait_for(lambda: self.shown() > 0, "a first picture")
         return eye
+
+    def _pipe(self, other_than: int) -> str | None:
+        """Name of the office's pipe; None while there is none: one that has just ended tells no command line."""
+        with suppress(LookupError, psutil.Error):
+            return pipe_of(self.office(other_than=other_than))
+        return None
 
     def shown(self) -> int:
         """The cycle that the sheet shows; 0 before the first."""

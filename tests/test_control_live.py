@@ -27,6 +27,11 @@ def answer(running: Session, name: str) -> str:
     return str(running.eye.values(running.book, f"$CONTROL.G{ROW[name]}")[0][0])
 
 
+def answered(running: Session, name: str, words: str) -> None:
+    """Wait until the answer beside a setting begins with these words."""
+    wait_for(lambda: answer(running, name).startswith(words), f"{words!r} beside {name}", running.describe)
+
+
 def acknowledged(running: Session) -> float:
     assert running.eye is not None
     value = running.eye.values(running.book, "CONTROL_ACKNOWLEDGED")[0][0]
@@ -63,13 +68,15 @@ def test_a_user_of_control_from_the_first_setting_to_stop(place):
         eye = running.look()
         eye.put(running.book, CONTROL_UNITS="CONTRACTS", CONTROL_STRIKES=99.0, CONTROL_WATCHLIST="tcs")
         shows(running, "UNITS", "CONTRACTS")
-        assert answer(running, "CONTROL_UNITS") == "accepted"
-        assert answer(running, "CONTROL_STRIKES").startswith("refused: Strikes each side of ATM: a whole number")
-        assert eye.values(running.book, "control_watched")[1][0] == "accepted"
+        answered(running, "CONTROL_UNITS", "accepted")
+        # The cells were filled one after the other, so that the program may have read between them.
+        answered(running, "CONTROL_STRIKES", "refused: Strikes each side of ATM: a whole number")
+        shown = lambda: eye.values(running.book, "control_watched")[1][0]  # noqa: E731
+        wait_for(lambda: shown() == "accepted", "the watched name", running.describe)
         assert eye.values(running.book, "CONTROL_STRIKES")[0][0] == 99.0
 
         took = [commanded(running, 1.0, CONTROL_COMMAND="RECALC")]
-        assert answer(running, "CONTROL_COMMAND") == "RECALC: the newest picture is computed again"
+        answered(running, "CONTROL_COMMAND", "RECALC: the newest picture is computed again")
         shows(running, "CONTROL_COMMAND", "")
 
         took.append(commanded(running, 2.0, CONTROL_COMMAND="PAUSE"))

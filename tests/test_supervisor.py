@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -153,11 +154,13 @@ def test_closing_the_terminal_finishes_the_cycle_and_saves(ignored: bool, record
     import pty
     import termios
 
+    nohup = shutil.which("nohup")
+    assert nohup is not None
     place = Place(tmp_path / "place")
     speed = "200" if ignored else "30"
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*(["nohup"] if ignored else []), *program.command(*place.replay(recording, "--speed", speed))],
+        [*([nohup] if ignored else []), *program.command(*place.replay(recording, "--speed", speed))],
         stdin=theirs, stdout=theirs, stderr=theirs, env=program.environment(), cwd=tmp_path, start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one thread only
     )  # fmt: skip
