@@ -109,7 +109,8 @@ def test_own_locks_and_old_litter_are_taken_away(place):
     old, new, other = place / "lu1a2b.tmp", place / "lu9z.tmp", place / "lunch.tmp.txt"
     for path in (old, new, other):
         path.write_text("x")
-    os.utime(old, (time.time() - 3600, time.time() - 3600))
+    for path, age in ((old, 3600.0), (new, 0.0)):
+        os.utime(path, (time.time() - age, time.time() - age))
     locks.clear_own(place / "Desk.xlsx", place / "profile")
     assert sorted(path.name for path in place.iterdir()) == ["Colours.xlsx", "Desk.xlsx", "lu9z.tmp", "lunch.tmp.txt"]
 
