@@ -18,7 +18,7 @@ from sqlite_utils import Database
 
 from optionscanner.errors import HistoryError
 from optionscanner.history.daily_schema import DAILY_MIGRATIONS, DAILY_MODE, DAILY_SCHEMA_VERSION
-from optionscanner.history.database import opened_for_reading, opened_for_writing, speaking, transaction
+from optionscanner.history.database import opened_for_reading, opened_for_writing, run_script, speaking, transaction
 from optionscanner.model.daily import EOD_CONTRACT, DailyTable
 
 _CONTRACT = ("exchange", "underlying", "expiry", "strike", "option_type")
@@ -239,7 +239,7 @@ def _migrate(database: Database) -> None:
     with transaction(database.conn):
         for number, (name, script) in enumerate(DAILY_MIGRATIONS, start=1):
             if number > version:
-                _run(database, script)
+                run_script(database, script)
                 database.execute(
                     "INSERT INTO migration VALUES (?, ?, 1000 * CAST(strftime('%s', 'now') AS INTEGER))", (number, name)
                 )
@@ -247,16 +247,6 @@ def _migrate(database: Database) -> None:
             "INSERT OR REPLACE INTO settings VALUES ('schema_version', ?), ('mode', ?)",
             (str(DAILY_SCHEMA_VERSION), DAILY_MODE),
         )
-
-
-def _run(database: Database, script: str) -> None:
-    """The statements of a script one by one, inside the transaction that is open."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            database.execute(statement)
-            statement = ""
 
 
 def _stored_values(column: pd.Series, kind: str) -> list[object]:

@@ -77,6 +77,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
+def run_script(database: Database, script: str) -> None:
+    """The statements of a script one by one, inside the transaction that is open."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            database.execute(statement)
+            statement = ""
+
+
 def opened_for_writing(path: Path, *, busy_timeout: float) -> Database:
     """A connection that survives kill -9 and a power cut: write-ahead log, every commit synced to the disk.
 

@@ -6,40 +6,29 @@ declaration adds need no migration of their own: they are added where they are m
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 
 from sqlite_utils import Database
 
 from optionscanner.errors import HistoryError
-from optionscanner.history.database import transaction
+from optionscanner.history.database import run_script, transaction
 from optionscanner.history.schema import ANCHORS, COMMANDS, FIXED_TABLES, KEEPING, DeclaredTable
 
 
 def _first_schema(database: Database) -> None:
-    _run(database, FIXED_TABLES)
+    run_script(database, FIXED_TABLES)
 
 
 def _anchors(database: Database) -> None:
-    _run(database, ANCHORS)
+    run_script(database, ANCHORS)
 
 
 def _keeping(database: Database) -> None:
-    _run(database, KEEPING)
+    run_script(database, KEEPING)
 
 
 def _commands(database: Database) -> None:
-    _run(database, COMMANDS)
-
-
-def _run(database: Database, script: str) -> None:
-    """The statements of a script one by one, inside the transaction that is open."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            database.execute(statement)
-            statement = ""
+    run_script(database, COMMANDS)
 
 
 MIGRATIONS: tuple[tuple[str, Callable[[Database], None]], ...] = (

@@ -73,11 +73,6 @@ def fronts(cells: Cells) -> tuple[int, ...]:
     return tuple(i for i, cell in enumerate(cells.cells) if cell.source == "band.front")
 
 
-def line_columns(sheet: Sheet, line: Line) -> tuple[Column, ...]:
-    """Columns that a line's values follow: those of its table."""
-    return sheet.table(line.table).fields
-
-
 def all_columns() -> Iterator[tuple[Sheet, Table, Column]]:
     """Every column of every table that holds values."""
     for sheet in SHEETS:
