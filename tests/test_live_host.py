@@ -134,7 +134,7 @@ def child():
     """A child that was never started: only what it is judged by."""
     made = Child.__new__(Child)
     made.calls, made.office, made.patient, made._watched = [0.0, 3.0, 100.0], None, False, None
-    made._freed = (0.0, 0.0)
+    made._freed, made._stopped_since = (0.0, 0.0), None
     return made
 
 
@@ -169,12 +169,31 @@ def test_a_program_that_works_gets_half_a_minute(child, program):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows cannot stop a process")
 @pytest.mark.parametrize("program", ["import time; time.sleep(60)"], indirect=True)
-def test_a_stopped_program_is_frozen_at_once(child, program):
+def test_a_program_that_stays_stopped_for_a_second_is_frozen(child, program):
     child.office = program.pid
     program.send_signal(signal.SIGSTOP)
     until(lambda: psutil.Process(program.pid).status() == psutil.STATUS_STOPPED)
     child.calls[wire.BEGAN] = 100.0
-    assert child.hang(101.5) is Hang.OFFICE
+    assert child.hang(100.5) is None
+    assert child.hang(101.4) is None
+    assert child.hang(101.6) is Hang.OFFICE
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows cannot stop a process")
+@pytest.mark.parametrize("program", ["import time; time.sleep(60)"], indirect=True)
+def test_a_short_stop_during_a_long_call_is_forgiven(child, program):
+    """The call had gone on for a while before; only the stop itself counts, and each of them from its own beginning."""
+    child.office = program.pid
+    child.calls[wire.BEGAN] = 100.0
+    assert child.hang(101.8) is None
+    for at in (102.0, 102.6):
+        program.send_signal(signal.SIGSTOP)
+        until(lambda: psutil.Process(program.pid).status() == psutil.STATUS_STOPPED)
+        assert child.hang(at) is None
+        assert child.hang(at + 0.3) is None
+        program.send_signal(signal.SIGCONT)
+        until(lambda: psutil.Process(program.pid).status() != psutil.STATUS_STOPPED)
+        assert child.hang(at + 0.5) is None
 
 
 def test_a_writer_that_stays_in_the_call_is_given_up_as_well(child):

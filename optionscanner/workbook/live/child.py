@@ -20,7 +20,7 @@ from optionscanner.workbook.live.places import Rows
 from optionscanner.workbook.live.writer import writer_process
 
 STOPPED_S = 1.0
-"""Seconds after which a call into a program that the system has stopped is given up."""
+"""Seconds for which a program may stay stopped by the system during a call before it is given up."""
 PATIENCE_S = 30.0
 """Seconds that a program which is working may take for one call."""
 FREED_S = 2.0
@@ -71,6 +71,8 @@ class Child:
         self._news = threading.Condition()
         self._ending = False
         self._watched: _Watched | None = None
+        self._stopped_since: float | None = None
+        """When the office was first seen stopped [s, monotonic clock], while it stays so."""
         self._freed = (0.0, 0.0)
         """The call in which the office was found hanging, and until when the writer may take to come out of it."""
         self._sender = threading.Thread(target=self._send, name="workbook-outbox", daemon=True)
@@ -127,18 +129,26 @@ class Child:
         """Why the child must be given up at `now` [s, monotonic clock]; None while all is well."""
         began, allowed = self.calls[wire.BEGAN], self.calls[wire.ALLOWED]
         if not began:
-            self._watched = None
+            self._watched = self._stopped_since = None
             return Hang.WRITER if now - self.calls[wire.BEAT] > SILENT_S else None
         if self.patient:
             return None
         if began == self._freed[0]:
             return Hang.WRITER if now > self._freed[1] else None
         late = now - began
-        if late > STOPPED_S and _stopped(self.office):
+        if self._stays_stopped(now):
             return Hang.OFFICE
         if late <= allowed:
             return None
         return Hang.OFFICE if late > max(PATIENCE_S, allowed) or not self._working(began, now) else None
+
+    def _stays_stopped(self, now: float) -> bool:
+        """Whether the system keeps the program stopped for too long; a short stop during a long call is forgiven."""
+        if not _stopped(self.office):
+            self._stopped_since = None
+        elif self._stopped_since is None:
+            self._stopped_since = now
+        return self._stopped_since is not None and now - self._stopped_since > STOPPED_S
 
     def _working(self, began: float, now: float) -> bool:
         """Whether the program has used the processor since the call was found late; True until that is known."""
