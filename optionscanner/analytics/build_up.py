@@ -39,8 +39,8 @@ def futures(chains: Chains, state: State, settings: EngineSettings) -> tuple[Sta
     quotes, windows = chains.futures, settings.windows
     state = _with_open(chains, state, windows)
     interest, price, closed = _before(chains, state)
-    price_pct = _pct(quotes.last, price)
-    interest_pct = _pct(quotes.open_interest, interest)
+    price_pct = segments.share_pct(quotes.last, price)
+    interest_pct = segments.share_pct(quotes.open_interest, interest)
     known = np.isfinite(price) & np.isfinite(interest)
     return state, Reading(
         FUTURES,
@@ -73,7 +73,7 @@ def build_up(chains: Chains, state: State, futures: Reading, settings: EngineSet
     near = np.full(count, -1, dtype=np.int64)
     near[owner[::-1]] = np.arange(len(owner))[::-1]
     price_pct = segments.at(np.asarray(futures["price_change_pct"], dtype=np.float64), near)
-    interest_pct = _pct(total, total - changed)
+    interest_pct = segments.share_pct(total, total - changed)
     near_interest = segments.at(interest, near)
     since = np.append(futures["since"].astype(object), "")[near]
     columns = {
@@ -140,10 +140,6 @@ def _before(chains: Chains, state: State) -> tuple[Floats, Floats, Bools]:
 def _sums(owner: np.ndarray, values: np.ndarray, count: int) -> Floats:
     """(U,) sum of the futures' values of each underlying; whole numbers, hence exact."""
     return np.bincount(owner, weights=values.astype(np.float64), minlength=count).astype(np.float64)
-
-
-def _pct(now: Floats, before: Floats) -> Floats:
-    return np.asarray(100.0 * (now - before) / np.where(before > 0, before, np.nan))
 
 
 def _words(codes: Floats) -> np.ndarray:

@@ -34,13 +34,14 @@ def open_interest(
     state = state.updated(leg={"first_open_interest": np.where(seen, legs.open_interest, first)})
     state = replace(state, touched=chains.updated.copy(), stepped=state.stepped | segments.any_row(layout, seen))
 
-    interest = _chain_sum(layout, legs.open_interest)
-    volume = _chain_sum(layout, legs.volume)
-    added = added_today(chains, interest, settings.open_interest.min_coverage)
-    since_first = _chain_sum(layout, legs.open_interest - state.leg["first_open_interest"])
+    interest = segments.side_sums(layout, legs.open_interest)
+    volume = segments.side_sums(layout, legs.volume)
+    change = legs.open_interest - chains.day.previous_open_interest
+    added = segments.known_sums(layout, legs.open_interest, change, interest, settings.open_interest.min_coverage)
+    since_first = segments.side_sums(layout, legs.open_interest - state.leg["first_open_interest"])
     offset = segments.strike_offset(layout, chains.listed, pricing.atm_row)
     near = np.abs(offset) <= settings.open_interest.window
-    in_window = _chain_sum(layout, np.where(near[:, None], legs.open_interest, np.nan))
+    in_window = segments.side_sums(layout, np.where(near[:, None], legs.open_interest, np.nan))
     ratio = put_call_ratio(interest)
     pain = max_pain(layout, legs.open_interest, pricing.reference)
     covered = chains.coverage >= settings.open_interest.min_coverage
@@ -76,24 +77,6 @@ def open_interest(
         "status": status.astype(object),
     }
     return state, Reading(OPEN_INTEREST, columns | texts)
-
-
-def _chain_sum(layout: Layout, values: Floats) -> Floats:
-    """(S, 2) sum per side; NaN where no leg of that side has a value."""
-    known = segments.any_side(layout, np.isfinite(values))
-    return np.where(known, segments.total(layout, values), np.nan)
-
-
-def added_today(chains: Chains, interest: Floats, least_share: float) -> Floats:
-    """(S, 2) change of open interest against the previous close [units], over legs that have one.
-
-    NaN where those legs hold less than `least_share` of the side's open interest `interest` (S, 2): a change over part
-    of the chain is another number.
-    """
-    layout, now, before = chains.layout, chains.legs.open_interest, chains.day.previous_open_interest
-    known = segments.total(layout, np.where(np.isfinite(before), now, np.nan))
-    change = _chain_sum(layout, now - before)
-    return np.where(known >= least_share * interest, change, np.nan)
 
 
 def put_call_ratio(sums: Floats) -> Floats:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from optionscanner.analytics import segments
-from optionscanner.analytics.open_interest_windows import share_pct
 from optionscanner.model.anchors import WINDOWS
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import OPEN_INTEREST_CHANGE
-from optionscanner.model.contracts import CALL, PUT, Floats, Layout
+from optionscanner.model.contracts import CALL, PUT, Floats
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
 from optionscanner.model.settings import EngineSettings, WindowSettings
@@ -24,15 +23,15 @@ def open_interest_change(
     """The state unchanged, and the reading; one row per (underlying, expiry). `legs` are this cycle's."""
     layout, windows, least = chains.layout, settings.windows, settings.open_interest.min_coverage
     now, end = state.leg["read_open_interest"], state.anchors.newest
-    held = side_sums(layout, now)
+    held = segments.side_sums(layout, now)
     columns: dict[str, np.ndarray] = {"window_time": end}
     pairs: dict[str, Floats] = {}
     shares: dict[str, Floats] = {}
     for name in map(str, (*WINDOWS, "open", "close")):
         change = np.asarray(legs[f"change_{name}"], dtype=np.float64)
-        pairs[name] = known_sums(layout, now, change, held, least)
-        before = side_sums(layout, now - change).sum(axis=1)
-        shares[name] = share_pct(before + pairs[name].sum(axis=1), before)
+        pairs[name] = segments.known_sums(layout, now, change, held, least)
+        before = segments.side_sums(layout, now - change).sum(axis=1)
+        shares[name] = segments.share_pct(before + pairs[name].sum(axis=1), before)
     for name in map(str, (*WINDOWS, "open")):
         pair = pairs[name]
         columns[f"call_change_{name}"], columns[f"put_change_{name}"] = pair[:, CALL], pair[:, PUT]
@@ -48,21 +47,6 @@ def open_interest_change(
     columns["day_since"] = np.select([closed, opened], ["close", "open"], "").astype(object)
     columns["status"] = np.where(np.isfinite(end), "", Reason.NO_OPEN_INTEREST.words).astype(object)
     return state, Reading(OPEN_INTEREST_CHANGE, columns)
-
-
-def side_sums(layout: Layout, values: Floats) -> Floats:
-    """(S, 2) sum per side; NaN where no leg of that side has a value."""
-    known = segments.any_side(layout, np.isfinite(values))
-    return np.where(known, segments.total(layout, values), np.nan)
-
-
-def known_sums(layout: Layout, now: Floats, change: Floats, held: Floats, least_share: float) -> Floats:
-    """(S, 2) sum of the changes (R, 2) [units] per side.
-
-    NaN where the legs that know theirs hold less than `least_share` of the side's open interest `held` (S, 2).
-    """
-    covered = segments.total(layout, np.where(np.isfinite(change), now, np.nan))
-    return np.where(covered >= least_share * held, side_sums(layout, change), np.nan)
 
 
 def covered_from(state: State, minutes: int, windows: WindowSettings) -> Floats:

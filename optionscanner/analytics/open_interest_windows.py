@@ -40,7 +40,7 @@ def open_interest_legs(chains: Chains, state: State, settings: EngineSettings) -
     columns: dict[str, Floats] = {}
     for minutes, limit in zip(WINDOWS, windows.limits, strict=True):
         before = _at_beginning(state, end - 60.0 * minutes, known, windows)
-        change, pct = now - before, share_pct(now, before)
+        change, pct = now - before, segments.share_pct(now, before)
         columns[f"change_{minutes}"], columns[f"pct_{minutes}"] = change, pct
         beyond = (np.abs(pct) > limit) & (limit > 0)
         absent = np.isnan(pct)
@@ -49,7 +49,7 @@ def open_interest_legs(chains: Chains, state: State, settings: EngineSettings) -
         columns[f"reason_{minutes}"] = np.where(absent, why, float(Reason.OK))
     newest, day = state.leg["read_open_interest"], chains.day
     for name, before in (("open", state.leg["open_open_interest"]), ("close", day.previous_open_interest)):
-        columns[f"change_{name}"], columns[f"pct_{name}"] = newest - before, share_pct(newest, before)
+        columns[f"change_{name}"], columns[f"pct_{name}"] = newest - before, segments.share_pct(newest, before)
     columns["build_up"] = _day_build_up(chains, state, windows)
     columns["build_up_step"] = _step_build_up(state, windows)
     return state, Reading(OPEN_INTEREST_LEGS, columns)
@@ -82,11 +82,6 @@ def observed(chains: Chains, state: State, windows: WindowSettings) -> State:
     return replace(state, touched=chains.updated.copy(), stepped=state.stepped | distinct, anchors=anchors)
 
 
-def share_pct(now: Floats, before: Floats) -> Floats:
-    """Change of `now` over `before` in per cent of it; NaN where that is 0 or either is unknown."""
-    return np.asarray(100.0 * (now - before) / np.where(before > 0, before, np.nan))
-
-
 def _at_beginning(state: State, instant: Floats, known: Bools, windows: WindowSettings) -> Floats:
     """(R, 2) open interest [units] that stands for an instant (S,) [s since 1970 UTC], NaN where none does."""
     anchors = state.anchors
@@ -104,7 +99,7 @@ def _day_build_up(chains: Chains, state: State, windows: WindowSettings) -> Floa
     interest = np.where(closed, day.previous_open_interest, leg["open_open_interest"])
     price = np.where(closed, day.previous_close, leg["open_price"])
     return build_up_codes(
-        share_pct(chains.legs.last, price), share_pct(leg["read_open_interest"], interest), windows
+        segments.share_pct(chains.legs.last, price), segments.share_pct(leg["read_open_interest"], interest), windows
     )
 
 
@@ -112,5 +107,5 @@ def _step_build_up(state: State, windows: WindowSettings) -> Floats:
     """(R, 2) build-up code over the last step of the flow."""
     leg = state.leg
     interest, price = leg["base_open_interest"], leg["base_price"]
-    price_pct = share_pct(price, price - leg["price_change"])
-    return build_up_codes(price_pct, share_pct(interest, interest - leg["open_interest_flow"]), windows)
+    price_pct = segments.share_pct(price, price - leg["price_change"])
+    return build_up_codes(price_pct, segments.share_pct(interest, interest - leg["open_interest_flow"]), windows)

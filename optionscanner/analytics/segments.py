@@ -15,6 +15,27 @@ def total(layout: Layout, values: Floats) -> Floats:
     return np.asarray(np.add.reduceat(np.nan_to_num(values), layout.starts, axis=0))
 
 
+def side_sums(layout: Layout, values: Floats) -> Floats:
+    """(S, 2) sum per side of (R, 2) values; NaN where no leg of that side has one."""
+    known = any_side(layout, np.isfinite(values))
+    return np.where(known, total(layout, values), np.nan)
+
+
+def known_sums(layout: Layout, now: Floats, change: Floats, held: Floats, least_share: float) -> Floats:
+    """(S, 2) sum of the changes (R, 2) [units] of the open interest `now` (R, 2) [units] per side.
+
+    NaN where the legs that know theirs hold less than `least_share` of the side's open interest `held` (S, 2) [units]:
+    a change over part of a chain is another number.
+    """
+    covered = total(layout, np.where(np.isfinite(change), now, np.nan))
+    return np.where(covered >= least_share * held, side_sums(layout, change), np.nan)
+
+
+def share_pct(now: Floats, before: Floats) -> Floats:
+    """Change of `now` over `before` in per cent of it; NaN where that is 0 or either is unknown."""
+    return np.asarray(100.0 * (now - before) / np.where(before > 0, before, np.nan))
+
+
 def any_row(layout: Layout, marks: Bools) -> Bools:
     """(S,) True where any row, either side, is marked."""
     flat = marks if marks.ndim == 1 else marks.any(axis=1)
