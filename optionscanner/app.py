@@ -31,7 +31,7 @@ from optionscanner.app_session import Source, closed_words, history_path, speed_
 from optionscanner.clocks import ManualClock, WallClock
 from optionscanner.config import Config
 from optionscanner.cycle import Cycle, Sinks
-from optionscanner.errors import NoData, OptionScannerError, WorkbookError
+from optionscanner.errors import NoData, OptionScannerError, WorkbookError, reason_of
 from optionscanner.history.store import SqliteHistory
 from optionscanner.locks import held_files
 from optionscanner.model.calendar import IST, TradingCalendar, load_calendar
@@ -69,7 +69,7 @@ def main(argv: list[str]) -> int:
     except OptionScannerError as error:
         console.warn(str(error))
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = reason_of(error)
         console.warn(f"{error.filename or 'a file'}: the system refused it ({why}); check the path and its rights")
     except UnicodeEncodeError as error:
         console.warn(

@@ -22,7 +22,7 @@ from optionscanner import __version__, checkup, logs
 from optionscanner import config as configuration
 from optionscanner.bootstrap import environment as packages
 from optionscanner.config import Config
-from optionscanner.errors import OptionScannerError
+from optionscanner.errors import OptionScannerError, reason_of
 from optionscanner.history.summary import summary
 from optionscanner.logs_redaction import redacted, secrets_of
 
@@ -147,7 +147,7 @@ def _log(config: Config | OptionScannerError) -> str:
             file.seek(max(size - _LOG_TAIL_BYTES, 0))
             tail = file.read().decode("utf-8", "replace")
     except OSError as error:
-        return f"{path}: {(error.strerror or str(error)).lower()}"
+        return f"{path}: {reason_of(error)}"
     # The first line may be cut anywhere, also in the middle of a secret that would not be known any more.
     return tail if size <= _LOG_TAIL_BYTES else tail.partition("\n")[2]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from optionscanner.clocks import WallClock
+from optionscanner.errors import reason_of
 from optionscanner.health import Health
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.calendar import TradingCalendar
@@ -44,7 +45,7 @@ def session_health(
         try:
             free = shutil.disk_usage(place.parent).free / 1e6
         except OSError as error:
-            gone = f"{place.parent} cannot be reached ({(error.strerror or str(error)).lower()}): make it again"
+            gone = f"{place.parent} cannot be reached ({reason_of(error)}): make it again"
             return HealthItem("Disk free", "unknown", "", "BAD", float("nan"), gone)
         low = free < LEAST_DISK_MB
         what = "free some space: cycles are not stored once the disk is full" if low else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from optionscanner import __version__, cli
 from optionscanner.clocks import ManualClock
 from optionscanner.config import Config
-from optionscanner.errors import ConfigError
+from optionscanner.errors import ConfigError, reason_of
 from optionscanner.model.calendar import TradingSession
 from optionscanner.model.sessions import Mode, RunSession
 from optionscanner.ports import Market
@@ -45,7 +45,7 @@ def history_path(config: Config, options: cli.Options, session: RunSession) -> P
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"history.folder {folder}: cannot be made ({(error.strerror or str(error)).lower()}); "
+            f"history.folder {folder}: cannot be made ({reason_of(error)}); "
             "name another in config.yaml, or a file with --history"
         ) from error
     return folder / f"{name}.db"

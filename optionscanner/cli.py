@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from optionscanner import __version__
+from optionscanner.errors import reason_of
 
 PROGRAM = "run_dashboard.py"
 SIMULATED_SPEED = 1.0
@@ -322,7 +323,7 @@ def _path(text: str) -> Path:
         if error.errno == errno.ENAMETOOLONG:
             raise argparse.ArgumentTypeError(
                 f"must be a path that this system takes, came one of {len(text):,} signs that begins "
-                f"{text[:60]!r} ({(error.strerror or '').lower()})"
+                f"{text[:60]!r} ({reason_of(error)})"
             ) from error
     return path
 

@@ -40,7 +40,7 @@ from optionscanner.config_sections import (
     default_rates,
 )
 from optionscanner.config_text import ConfigText, read_text
-from optionscanner.errors import ConfigError
+from optionscanner.errors import ConfigError, reason_of
 from optionscanner.model.picture import BorderSettings
 from optionscanner.model.settings import (
     ActivitySettings,
@@ -187,7 +187,7 @@ def _text_of(file: Path, *, may_be_missing: bool) -> str | None:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError(f"{file}, line {line}: is not UTF-8 text; save the file with encoding UTF-8.") from error
     except OSError as error:
-        what = "is a folder, expected a file" if file.is_dir() else f"cannot be read ({error.strerror or error})"
+        what = "is a folder, expected a file" if file.is_dir() else f"cannot be read ({reason_of(error)})"
         raise ConfigError(f"{file}: {what}; name a readable text file with --config.") from error
     except ValueError as error:  # a path no system accepts, such as one with a zero byte
         raise ConfigError(f"{str(file)!r} is not the path of a file ({error}); correct --config.") from error

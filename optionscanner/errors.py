@@ -1,4 +1,4 @@
-"""Every error that the program raises on purpose, named by who must act.
+"""Every error that the program raises on purpose, named by who must act; and what the system said, in words.
 
 A message names the thing, what was expected, what came, and the way out, in one sentence a trader can read.
 """
@@ -64,3 +64,8 @@ class InUse(OptionScannerError):
 
 class OrderRejected(OptionScannerError):
     """A broker refused an order; tell the trader."""
+
+
+def reason_of(error: OSError) -> str:
+    """What the system said of a file or program, in small letters, to stand within a sentence."""
+    return (error.strerror or str(error) or type(error).__name__).lower()

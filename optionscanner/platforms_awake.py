@@ -17,6 +17,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from optionscanner.errors import reason_of
+
 _CONTINUOUS, _SYSTEM_REQUIRED = 0x80000000, 0x00000001
 """SetThreadExecutionState, winbase.h; in force for the calling thread until it says otherwise or ends."""
 
@@ -89,7 +91,7 @@ class KeepAwake:
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            return f"{command[0]}: {(error.strerror or str(error)).lower()}"
+            return f"{command[0]}: {reason_of(error)}"
         self._process, self.how = process, command[0]
         log.info("keeping the computer awake: %s", command[0])
         # It may be refused after a while; the session does not wait for that.

@@ -22,6 +22,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from optionscanner.cycle import Cycle
+from optionscanner.logs import kv
 from optionscanner.model.chains import Chains
 from optionscanner.model.reports import CycleReport
 from optionscanner.ports import Clock, Market
@@ -269,11 +270,13 @@ class _TimetableTrigger(BaseTrigger):
 
 
 def _one_line(report: CycleReport) -> str:
-    times = " ".join(f"{step}_ms={ms:.1f}" for step, ms in report.timings.items())
-    as_of = datetime.fromtimestamp(report.as_of, UTC).isoformat(timespec="milliseconds")
-    updated = int(report.chains.updated.sum())
-    refused = int((report.chains.polls.refused != 0).sum())
-    return (
-        f"cycle={report.cycle} as_of={as_of} mode={report.session.mode} updated={updated} refused={refused} "
-        f"alerts={len(report.alerts)} failures={len(report.failures)} {times}"
+    return kv(
+        cycle=report.cycle,
+        as_of=datetime.fromtimestamp(report.as_of, UTC).isoformat(timespec="milliseconds"),
+        mode=report.session.mode,
+        updated=int(report.chains.updated.sum()),
+        refused=int((report.chains.polls.refused != 0).sum()),
+        alerts=len(report.alerts),
+        failures=len(report.failures),
+        **{f"{step}_ms": f"{ms:.1f}" for step, ms in report.timings.items()},
     )

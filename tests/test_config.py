@@ -364,7 +364,7 @@ def test_an_unreadable_file_is_said(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(ConfigError, match=r"cannot be read \(Permission denied\); name a readable text file"):
+    with pytest.raises(ConfigError, match=r"cannot be read \(permission denied\); name a readable text file"):
         config.load(tmp_path / "my.yaml")
 
 

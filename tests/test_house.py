@@ -62,7 +62,7 @@ ROOMS = {
     "health": room("model analytics", "numpy"),
     "cycle": room("model analytics trading ports errors health workbook.render", "numpy"),
     "desk": room("model ports errors cycle workbook.render workbook.layout"),
-    "runner": room("model analytics trading ports errors workbook.render cycle", "apscheduler numpy"),
+    "runner": room("model analytics trading ports errors logs workbook.render cycle", "apscheduler numpy"),
     "backtest": room("cycle model ports errors", "numpy pandas"),
     "web": room("model history errors"),
     "app": Room(ANYTHING, ANYTHING),

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from datetime import date
 from pathlib import Path
 
-from optionscanner.errors import HistoryError
+from optionscanner.errors import HistoryError, reason_of
 from optionscanner.history.database import opened_for_reading, speaking
 from optionscanner.history.files import put_in_place, sweep, synced, unfinished
 
@@ -46,7 +46,7 @@ def back_up(path: Path, *, day: date, keep: int, now: float) -> Path | None:
             old.unlink(missing_ok=True)
     except OSError as error:
         raise HistoryError(
-            f"history {path}: no backup was made at {copy} ({(error.strerror or str(error)).lower()}); free some space "
+            f"history {path}: no backup was made at {copy} ({reason_of(error)}); free some space "
             "or allow writing there"
         ) from error
     finally:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from optionscanner.errors import HistoryBusy, HistoryError
+from optionscanner.errors import HistoryBusy, HistoryError, reason_of
 
 _HEADER = b"SQLite format 3\x00"
 _OLDEST_SQLITE = (3, 37, 0)
@@ -95,7 +95,7 @@ def opened_for_writing(path: Path, *, busy_timeout: float) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise HistoryError(f"history {path}: its folder cannot be made ({error.strerror}); choose another") from error
+        raise HistoryError(f"history {path}: its folder cannot be made ({reason_of(error)}); choose another") from error
     with speaking(path), ExitStack() as undo:
         # The cycle may run on another thread than the one that opened the file; `SqliteHistory` lets in one at a time.
         connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
@@ -178,6 +178,6 @@ def _check_header(path: Path) -> None:
         with path.open("rb") as file:
             header = file.read(len(_HEADER))
     except OSError as error:
-        raise HistoryError(f"history {path}: cannot be read ({error.strerror}); check its permissions") from error
+        raise HistoryError(f"history {path}: cannot be read ({reason_of(error)}); check its permissions") from error
     if header and header != _HEADER:
         raise HistoryError(f"history {path}: expected an SQLite database, found something else; choose another file")

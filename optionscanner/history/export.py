@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from optionscanner.errors import HistoryError
+from optionscanner.errors import HistoryError, reason_of
 from optionscanner.history.archived import archived_files, opened_archive
 from optionscanner.history.database import opened_for_reading, speaking
 from optionscanner.history.files import put_in_place, synced, unfinished
@@ -82,7 +82,7 @@ def export_csv(
             put_in_place(part, to)
         except OSError as error:
             raise HistoryError(
-                f"{to}: cannot be written ({(error.strerror or str(error)).lower()}); choose another place with --to, "
+                f"{to}: cannot be written ({reason_of(error)}); choose another place with --to, "
                 "free some space, or close the program that has it open"
             ) from error
         finally:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from optionscanner.errors import WorkbookBusy, WorkbookError
+from optionscanner.errors import WorkbookBusy, WorkbookError, reason_of
 from optionscanner.workbook.upgrade_book import Book
 from optionscanner.workbook.upgrade_parts import children, main
 
@@ -88,7 +88,7 @@ def print_report(copy: Path, pdf: Path, program: Path) -> None:
         raise WorkbookError(f"{copy.name}: no PDF of it was made, because {error}") from error
     except OSError as error:
         raise WorkbookBusy(
-            f"{copy.name}: no PDF of it was made ({(error.strerror or str(error)).lower()}); close the program that "
+            f"{copy.name}: no PDF of it was made ({reason_of(error)}); close the program that "
             f"has {pdf.name} open, or allow writing in its folder"
         ) from error
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter, time
 
-from optionscanner.errors import WorkbookBusy, WorkbookError
+from optionscanner.errors import WorkbookBusy, WorkbookError, reason_of
 from optionscanner.model.frame import Block, ControlReading, Frame, WriteResult
 from optionscanner.workbook.binding import Binder
 from optionscanner.workbook.book_xml import BookXml, without_calculation_chain
@@ -26,6 +26,7 @@ from optionscanner.workbook.file_inputs import Given, read_inputs, with_inputs
 from optionscanner.workbook.grid import Sheet
 from optionscanner.workbook.layout import CONTROL_BLOCKS, SHEETS, fronts
 from optionscanner.workbook.package import Member, read_package, write_package
+from optionscanner.workbook.sentences import workbook_notes
 from optionscanner.workbook.template import build_template
 from optionscanner.workbook.upgrade_file import upgrade_file
 
@@ -182,7 +183,7 @@ class FileHost:
             note = f"{self.path.name} was missing{again} and was created from the template"
             found = self.path.stat()
         except OSError as error:
-            raise WorkbookError(f"{self.path}: cannot be reached ({_why(error)}); check the folder") from error
+            raise WorkbookError(f"{self.path}: cannot be reached ({reason_of(error)}); check the folder") from error
         if not stat.S_ISREG(found.st_mode):
             raise WorkbookError(f"{self.path}: a workbook file was expected, but this is a folder or device; choose "
                                 "another --workbook")  # fmt: skip
@@ -193,10 +194,12 @@ class FileHost:
         try:
             data = self.path.read_bytes()
         except PermissionError as error:
-            raise WorkbookBusy(f"{self.path.name} cannot be read ({_why(error)}); close the program that has it open, "
-                               "or allow reading it") from error  # fmt: skip
+            raise WorkbookBusy(
+                f"{self.path.name} cannot be read ({reason_of(error)}); close the program that has it open, or allow "
+                "reading it"
+            ) from error
         except OSError as error:
-            raise WorkbookError(f"{self.path}: cannot be read ({_why(error)})") from error
+            raise WorkbookError(f"{self.path}: cannot be read ({reason_of(error)})") from error
         digest = _digest(data)
         if self._book is not None and self._book.digest == digest:
             self._book.stamp = _stamp(found)
@@ -214,7 +217,9 @@ class FileHost:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise WorkbookError(f"{self.path.parent}: the workbook's folder cannot be made ({_why(error)})") from error
+            raise WorkbookError(
+                f"{self.path.parent}: the workbook's folder cannot be made ({reason_of(error)})"
+            ) from error
         self._replace(self._template(), None)
 
     def _parsed(self, data: bytes, digest: bytes, stamp: Stamp) -> Book:
@@ -277,8 +282,8 @@ class FileHost:
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
             raise WorkbookBusy(
-                f"{self.path.name} cannot be written ({_why(error)}), so this picture was skipped; close the program "
-                "that has it open, or make room and allow writing in its folder"
+                f"{self.path.name} cannot be written ({reason_of(error)}), so this picture was skipped; close the "
+                "program that has it open, or make room and allow writing in its folder"
             ) from error
         except WorkbookBusy:
             beside.unlink(missing_ok=True)
@@ -306,23 +311,8 @@ class FileHost:
 
     def _notes(self, book: Book, note: str) -> str:
         """Everything that the user should know about this write, as sentences; "" when all is well."""
-        notes = [note] if note else []
-        missing = book.binding.missing
-        if missing:
-            notes.append(
-                f"{self.path.name} no longer has {_listed(missing)}; the rest is written, and a workbook that is moved "
-                "away is made anew with all blocks"
-            )
-        if book.binding.held:
-            notes.append(f"{_listed(book.binding.held)}: formulas that other cells depend on were left in our cells")
-        if book.truncated:
-            notes.append(f"{_listed(sorted(book.truncated))}: cut off, because the cells below are in use; free them")
-        return "; ".join(notes)
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+        found = book.binding
+        return workbook_notes(self.path.name, note, found.missing, sorted(book.truncated), held=found.held)
 
 
 def _is_there(path: Path) -> bool:
@@ -338,10 +328,6 @@ def _stamp(found: os.stat_result) -> Stamp:
 
 def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
-
-
-def _why(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
 
 
 def _since(started: float) -> float:

@@ -8,13 +8,14 @@ removed until it is asked for. Parts that get nothing keep their bytes; `upgrade
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from optionscanner.errors import WorkbookError
 from optionscanner.workbook.book_xml import Area, BookXml, without_calculation_chain
 from optionscanner.workbook.layout_versions import EARLIER, FIRST_VERSION
 from optionscanner.workbook.package import read_package, write_package
+from optionscanner.workbook.sentences import shortened
 from optionscanner.workbook.splice import column_letters
 from optionscanner.workbook.upgrade_blocks import BlockAdder, Piece, give_words, pieces_of, plus, usual_offset, within
 from optionscanner.workbook.upgrade_book import Book, grouped, list_columns
@@ -128,7 +129,7 @@ class _Work:
         used = adder.in_the_way(piece, taken)
         if used is not None:
             self.left.append(
-                f"{_listed(sorted(piece.areas))} was not added to {home}, because its cell "
+                f"{shortened(sorted(piece.areas))} was not added to {home}, because its cell "
                 f"{column_letters(max(used[1], 1))}{used[0]} is in use: make room there and ask for it with --restore"
             )
             return
@@ -214,7 +215,7 @@ def upgraded(data: bytes, template: bytes) -> Upgraded | None:
     work.add(lambda title: title not in earlier.sheets, lambda name: name not in earlier.names)
     for name, headers in columns.items():
         work.left.append(
-            f"{name} has no column {_listed(headers)}: columns are never put into your tables; to get them, rename "
+            f"{name} has no column {shortened(headers)}: columns are never put into your tables; to get them, rename "
             "the sheet and ask for its old title with --restore"
         )
     return work.finished(current)
@@ -233,7 +234,8 @@ def restored(data: bytes, template: bytes, names: Collection[str]) -> Upgraded:
     ours = titles | {name.lower() for group in work.groups.values() for name in group}
     unknown = sorted(asked - ours - {EVERYTHING})
     if unknown:
-        raise WorkbookError(f"{_listed(unknown)} is no sheet or block of ours; its sheets are {', '.join(work.groups)}")
+        sheets = ", ".join(work.groups)
+        raise WorkbookError(f"{shortened(unknown)} is no sheet or block of ours; its sheets are {sheets}")
     for title in work.groups:
         if title.lower() in asked and title not in work.book.sheets:
             work.homes[title] = ""
@@ -260,14 +262,10 @@ def _refuse_names_of_the_users(work: _Work, earlier: frozenset[str]) -> None:
     theirs = sorted(name for group in work.groups.values() for name in group if name.lower() in known - old)
     if theirs:
         raise WorkbookError(
-            f"your defined name {_listed(theirs)} is one that this program now uses for itself; give yours another "
+            f"your defined name {shortened(theirs)} is one that this program now uses for itself; give yours another "
             "name (Formulas, Name Manager)"
         )
 
 
 def _cells(area: Area) -> list[tuple[int, int]]:
     return list(within((area.top, area.left, area.bottom, area.right)))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

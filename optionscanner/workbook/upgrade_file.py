@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from optionscanner.errors import WorkbookBusy, WorkbookError
+from optionscanner.errors import WorkbookBusy, WorkbookError, reason_of
 from optionscanner.workbook.layout import TEMPLATE_VERSION
+from optionscanner.workbook.sentences import shortened
 from optionscanner.workbook.template import build_template
 from optionscanner.workbook.upgrade import Upgraded, restored, upgraded
 from optionscanner.workbook.upgrade_book import version_of
@@ -66,17 +67,17 @@ def restore_file(path: Path, names: Collection[str], template: Callable[[], byte
         return f"{path.name}: {'; '.join(result.left) or 'nothing of what was asked for is missing'}"
     kept = _replace(path, result.data, found, "")
     put = [*result.sheets, *result.names]
-    told = "; ".join([f"{_listed(put)} put back", *result.left])
+    told = "; ".join([f"{shortened(put)} put back", *result.left])
     return f"{path.name}: {told}; the file as it was is kept as {kept.name}"
 
 
 def _added(result: Upgraded, version: str) -> str:
     added = []
     if result.sheets:
-        added.append(f"the new sheet{'s' * (len(result.sheets) > 1)} {_listed(result.sheets)}")
+        added.append(f"the new sheet{'s' * (len(result.sheets) > 1)} {shortened(result.sheets)}")
     blocks = [name for name in result.names if not name.endswith("_units")]
     if blocks:
-        added.append(f"{_listed(blocks)} on sheets that were there")
+        added.append(f"{shortened(blocks)} on sheets that were there")
     told = f"brought to template {version}" + (f" with {' and '.join(added)}" if added else "")
     return "; ".join([told, *result.left])
 
@@ -110,8 +111,9 @@ def _read(path: Path) -> tuple[bytes, tuple[int, int]] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise WorkbookBusy(f"{path.name} cannot be read ({_why(error)}); close the program that has it open, or allow "
-                           "reading it") from error  # fmt: skip
+        raise WorkbookBusy(
+            f"{path.name} cannot be read ({reason_of(error)}); close the program that has it open, or allow reading it"
+        ) from error
 
 
 def _replace(path: Path, data: bytes, found: tuple[bytes, tuple[int, int]], version: str) -> Path:
@@ -140,8 +142,8 @@ def _replace(path: Path, data: bytes, found: tuple[bytes, tuple[int, int]], vers
         beside.replace(path)
     except OSError as error:
         raise WorkbookBusy(
-            f"{path.name} cannot be brought up to date ({_why(error)}); close the program that has it open, or make "
-            "room and allow writing in its folder"
+            f"{path.name} cannot be brought up to date ({reason_of(error)}); close the program that has it open, or "
+            "make room and allow writing in its folder"
         ) from error
     finally:
         with suppress(OSError):
@@ -166,11 +168,3 @@ def _kept(path: Path, data: bytes, version: str) -> Path:
             number += 1
         else:
             return kept
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _why(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()

@@ -21,7 +21,7 @@ from io import BytesIO
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
-from optionscanner.errors import WorkbookBusy, WorkbookError
+from optionscanner.errors import WorkbookBusy, WorkbookError, reason_of
 from optionscanner.workbook.agreed import Agreed, read_again, stated
 from optionscanner.workbook.book_xml import BookXml, without_calculation_chain
 from optionscanner.workbook.macros import without_macros
@@ -148,7 +148,7 @@ def keep_copy(
         ) from error
     except OSError as error:
         raise WorkbookBusy(
-            f"{workbook.name}: no values-only copy was made at {file} ({(error.strerror or str(error)).lower()}); "
+            f"{workbook.name}: no values-only copy was made at {file} ({reason_of(error)}); "
             "free some space, close the program that has it open, or allow writing there"
         ) from error
     finally:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from optionscanner.errors import RecordingError
+from optionscanner.errors import RecordingError, reason_of
 
 GZIP, ZIP, OLD_EXCEL = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 NEW_EXCEL_PART = "xl/workbook.xml"
@@ -40,7 +40,7 @@ def parts_of(path: Path) -> Iterator[DailyPart | tuple[str, RecordingError]]:
             return
         content = path.read_bytes()
     except OSError as error:
-        yield path.name, RecordingError(f"the system refused it ({(error.strerror or str(error)).lower()})")
+        yield path.name, RecordingError(f"the system refused it ({reason_of(error)})")
         return
     yield from unpacked(path.name, content)
 

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 import psutil
 import xlwings
 
-from optionscanner.errors import WorkbookBusy, WorkbookError
+from optionscanner.errors import WorkbookBusy, WorkbookError, reason_of
 from optionscanner.workbook.live.excel_errors import meaning
 from optionscanner.workbook.live.front import FrontBusy, FrontLost, Opened
 
@@ -143,7 +143,7 @@ class ExcelFront:
         try:
             shutil.copy2(self._path, to)
         except OSError as error:
-            why = (error.strerror or "").lower()
+            why = reason_of(error)
             raise WorkbookError(f"{to} could not be written ({why}); check the folder") from error
 
     def pdf(self, opened: Opened, to: Path, sheets: tuple[str, ...]) -> None:

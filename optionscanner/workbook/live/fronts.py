@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from optionscanner.errors import WorkbookError
+from optionscanner.errors import WorkbookError, reason_of
 from optionscanner.workbook.live import wire
 from optionscanner.workbook.live.front import Front
 
@@ -36,7 +36,7 @@ def made_where_missing(path: Path, template: Callable[[], bytes]) -> str:
         beside.write_bytes(template())
         beside.replace(path)
     except OSError as error:
-        why = (error.strerror or type(error).__name__).lower()
+        why = reason_of(error)
         raise WorkbookError(f"{path}: the workbook cannot be made ({why}); check the folder") from error
     return f"{path.name} was missing and was created from the template"
 

@@ -21,11 +21,11 @@ from optionscanner.workbook.live import wire
 from optionscanner.workbook.live.front import Front, FrontBusy, FrontLost, Opened
 from optionscanner.workbook.live.fronts import Translated, made_where_missing, make_front
 from optionscanner.workbook.live.inputs import differing, read_inputs, write_inputs
-from optionscanner.workbook.live.notes import kept_beside, workbook_notes
 from optionscanner.workbook.live.painter import Painted, Painter
 from optionscanner.workbook.live.patience import LONGEST_S, Patience
 from optionscanner.workbook.live.terminal import leave_to_the_engine
 from optionscanner.workbook.render_cells import INDIA
+from optionscanner.workbook.sentences import kept_beside, workbook_notes
 
 BEAT_EVERY_S = 5.0
 LOCKED_EVERY_S, FAILED_EVERY_S, CLOSED_EVERY_S = 3.0, 10.0, 1.0

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from lxml import etree
 
-from optionscanner.errors import WorkbookError
+from optionscanner.errors import WorkbookError, reason_of
 
 _OOR = "http://openoffice.org/2001/registry"
 _XS = "http://www.w3.org/2001/XMLSchema"
@@ -94,7 +94,7 @@ def prepare(profile: Path, trusted: Path) -> None:
         _replace(path, etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
     except OSError as error:
         raise WorkbookError(
-            f"LibreOffice's profile {profile} cannot be written ({error.strerror}): make the folder writable"
+            f"LibreOffice's profile {profile} cannot be written ({reason_of(error)}): make the folder writable"
         ) from error
 
 
