@@ -6,93 +6,38 @@ Missing is NaN in arrays, "" in text, NULL in the history.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from optionscanner.model.anchors import WINDOWS
+from optionscanner.model.table_spec import Column, Kind, TableSpec, count, real, text, time
 
-Kind = Literal["real", "integer", "text", "time"]
-"""real: float64; integer: counts and codes, float64 with whole values so that NaN can stand for missing; text: str;
-time: seconds since 1970 UTC as float64."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One quantity of a table."""
-
-    name: str
-    kind: Kind
-    unit: str
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class TableSpec:
-    """One table of readings: what a row is, and its columns."""
-
-    name: str
-    row: Literal["segment", "underlying", "event", "market", "future", "strike"]
-    """segment: one row per (underlying, expiry), in layout order; underlying: one per underlying, in layout order;
-    event: ranked rows, each naming its contract; market: sums over names, each saying which in `underlying`;
-    future: one row per future, in layout order; strike: one row per strike, in layout order, whose values are pairs
-    (call, put), and which is not stored: it follows from the stored quotes."""
-    meaning: str
-    columns: tuple[Column, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Column names in order."""
-        return tuple(c.name for c in self.columns)
-
-    @property
-    def stored(self) -> bool:
-        """Whether the history keeps the table."""
-        return self.row != "strike"
-
-
-def _real(name: str, unit: str, meaning: str) -> Column:
-    return Column(name, "real", unit, meaning)
-
-
-def _count(name: str, unit: str, meaning: str) -> Column:
-    return Column(name, "integer", unit, meaning)
-
-
-def _text(name: str, meaning: str) -> Column:
-    return Column(name, "text", "", meaning)
-
-
-def _time(name: str, meaning: str) -> Column:
-    return Column(name, "time", "UTC", meaning)
-
+__all__ = ["Column", "Kind", "TableSpec"]
 
 PRICE = TableSpec(
     "price",
     "segment",
     "Forward, implied volatility at the money and the state of the chain's data.",
     (
-        _real("spot", "₹", "underlying's last price; blank where the source gave none or an absurd one"),
-        _real("spot_change", "₹", "spot less the previous session's close"),
-        _real("spot_change_pct", "%", "change of spot over the previous close"),
-        _real("forward", "₹", "price for delivery at expiry that options are priced on"),
-        _text("forward_source", "where the forward came from: future, parity or carry"),
-        _real("future_price", "₹", "future of the same expiry: mid of a tight quote, else last trade"),
-        _real("basis", "₹", "future less spot"),
-        _real("rate", "decimal a year", "continuously compounded interest rate used for discounting"),
-        _real("time_to_expiry", "years", "ACT/365 from the observation to 15:30 IST on expiry"),
-        _real("atm_strike", "₹", "listed strike nearest spot (nearest the forward without a spot); a tie: the lower"),
-        _real("straddle", "₹", "call plus put at the ATM strike"),
-        _real("expected_move", "points", "ATM volatility x forward x square root of the time left"),
-        _real("atm_iv", "decimal", "implied volatility at the forward, interpolated over out-of-the-money strikes"),
-        _real("atm_iv_change", "decimal", "volatility at the money less its first value of the day"),
-        _real("straddle_open", "₹", "first straddle of the day"),
-        _real("straddle_high", "₹", "highest straddle of the day so far"),
-        _real("straddle_low", "₹", "lowest straddle of the day so far"),
-        _real("coverage", "share", "listed legs that are current, weighted by yesterday's open interest; 0-1"),
-        _count("legs_without_iv", "legs", "quoted legs without a volatility"),
-        _time("price_time", "when the market says the newest accepted observation was made"),
-        _time("open_interest_time", "when open interest of any leg last changed"),
-        _text("status", "why readings are blank or withheld; empty when all is well"),
+        real("spot", "₹", "underlying's last price; blank where the source gave none or an absurd one"),
+        real("spot_change", "₹", "spot less the previous session's close"),
+        real("spot_change_pct", "%", "change of spot over the previous close"),
+        real("forward", "₹", "price for delivery at expiry that options are priced on"),
+        text("forward_source", "where the forward came from: future, parity or carry"),
+        real("future_price", "₹", "future of the same expiry: mid of a tight quote, else last trade"),
+        real("basis", "₹", "future less spot"),
+        real("rate", "decimal a year", "continuously compounded interest rate used for discounting"),
+        real("time_to_expiry", "years", "ACT/365 from the observation to 15:30 IST on expiry"),
+        real("atm_strike", "₹", "listed strike nearest spot (nearest the forward without a spot); a tie: the lower"),
+        real("straddle", "₹", "call plus put at the ATM strike"),
+        real("expected_move", "points", "ATM volatility x forward x square root of the time left"),
+        real("atm_iv", "decimal", "implied volatility at the forward, interpolated over out-of-the-money strikes"),
+        real("atm_iv_change", "decimal", "volatility at the money less its first value of the day"),
+        real("straddle_open", "₹", "first straddle of the day"),
+        real("straddle_high", "₹", "highest straddle of the day so far"),
+        real("straddle_low", "₹", "lowest straddle of the day so far"),
+        real("coverage", "share", "listed legs that are current, weighted by yesterday's open interest; 0-1"),
+        count("legs_without_iv", "legs", "quoted legs without a volatility"),
+        time("price_time", "when the market says the newest accepted observation was made"),
+        time("open_interest_time", "when open interest of any leg last changed"),
+        text("status", "why readings are blank or withheld; empty when all is well"),
     ),
 )
 
@@ -101,26 +46,26 @@ OPEN_INTEREST = TableSpec(
     "segment",
     "Open interest of the whole chain: sums, ratios, maximum pain, walls.",
     (
-        _real("call_open_interest", "units", "call open interest, all strikes of the expiry"),
-        _real("put_open_interest", "units", "put open interest, all strikes of the expiry"),
-        _real("call_volume", "units", "call volume of the day so far, all strikes of the expiry"),
-        _real("put_volume", "units", "put volume of the day so far, all strikes of the expiry"),
-        _real("call_open_interest_added", "units", "call change since the previous close; blank where few have one"),
-        _real("put_open_interest_added", "units", "put change since the previous close; blank where few have one"),
-        _real("call_open_interest_since_first", "units", "call change since the first observation today"),
-        _real("put_open_interest_since_first", "units", "put change since the first observation today"),
-        _real("put_call_ratio", "ratio", "put over call open interest, all strikes of the expiry"),
-        _real("put_call_ratio_window", "ratio", "put over call open interest of the 11 strikes around ATM"),
-        _real("put_call_ratio_volume", "ratio", "put over call volume, all strikes of the expiry"),
-        _text("put_call_band", "BEARISH below 0.7, BULLISH above 1.3, NEUTRAL between"),
-        _text("put_call_band_window", "the same of the 11 strikes around ATM"),
-        _text("put_call_reversal", "BUY where its last change rose above 1.5, SELL where it fell below 0.6"),
-        _text("put_call_extreme", "HIGH above 1.6, LOW below 0.5, else empty: contrarian, high is bullish"),
-        _real("max_pain", "₹", "strike at which option buyers together get least; a tie: nearest spot, then lower"),
-        _real("max_pain_distance_pct", "%", "strike of maximum pain against spot"),
-        _real("call_wall", "₹", "strike of the largest call open interest; a tie: nearest spot"),
-        _real("put_wall", "₹", "strike of the largest put open interest; a tie: nearest spot"),
-        _text("status", "why readings are blank; empty when all is well"),
+        real("call_open_interest", "units", "call open interest, all strikes of the expiry"),
+        real("put_open_interest", "units", "put open interest, all strikes of the expiry"),
+        real("call_volume", "units", "call volume of the day so far, all strikes of the expiry"),
+        real("put_volume", "units", "put volume of the day so far, all strikes of the expiry"),
+        real("call_open_interest_added", "units", "call change since the previous close; blank where few have one"),
+        real("put_open_interest_added", "units", "put change since the previous close; blank where few have one"),
+        real("call_open_interest_since_first", "units", "call change since the first observation today"),
+        real("put_open_interest_since_first", "units", "put change since the first observation today"),
+        real("put_call_ratio", "ratio", "put over call open interest, all strikes of the expiry"),
+        real("put_call_ratio_window", "ratio", "put over call open interest of the 11 strikes around ATM"),
+        real("put_call_ratio_volume", "ratio", "put over call volume, all strikes of the expiry"),
+        text("put_call_band", "BEARISH below 0.7, BULLISH above 1.3, NEUTRAL between"),
+        text("put_call_band_window", "the same of the 11 strikes around ATM"),
+        text("put_call_reversal", "BUY where its last change rose above 1.5, SELL where it fell below 0.6"),
+        text("put_call_extreme", "HIGH above 1.6, LOW below 0.5, else empty: contrarian, high is bullish"),
+        real("max_pain", "₹", "strike at which option buyers together get least; a tie: nearest spot, then lower"),
+        real("max_pain_distance_pct", "%", "strike of maximum pain against spot"),
+        real("call_wall", "₹", "strike of the largest call open interest; a tie: nearest spot"),
+        real("put_wall", "₹", "strike of the largest put open interest; a tie: nearest spot"),
+        text("status", "why readings are blank; empty when all is well"),
     ),
 )
 
@@ -129,20 +74,20 @@ FLOW = TableSpec(
     "segment",
     "EWMA of open-interest flow, writer's view: + put side adding (support), - call side adding (cap).",
     (
-        _real("net_flow", "units", "last step: put less call open-interest flow, all strikes"),
-        _real("atm_flow", "units", "last step: put less call flow, strikes weighted by nearness to the forward"),
-        _real("delta_flow", "units", "last step: put less call flow, legs weighted by the size of their delta"),
-        _real("ewma_net", "units per observation", "mean put less call flow (EWMA), all strikes"),
-        _real("ewma_atm", "units per observation", "mean put less call flow (EWMA), by nearness to the forward"),
-        _real("ewma_delta", "units per observation", "mean put less call flow (EWMA), by the size of delta"),
-        _real("flow_pct", "%", "ewma_atm over ATM-weighted open interest: comparable across names"),
-        _text("regime", "BULLISH, BEARISH or NEUTRAL: sign of flow_pct beyond the dead band, confirmed twice"),
-        _time("regime_since", "when the regime was confirmed"),
-        _count("flips", "flips", "changes between BULLISH and BEARISH today"),
-        _count("unforgiven_flips", "flips", "flips less one for each later observation on the regime's side"),
-        _count("steps", "observations", "distinct open-interest observations today"),
-        _time("stepped_at", "last distinct open-interest observation"),
-        _text("status", "why readings are blank; empty when all is well"),
+        real("net_flow", "units", "last step: put less call open-interest flow, all strikes"),
+        real("atm_flow", "units", "last step: put less call flow, strikes weighted by nearness to the forward"),
+        real("delta_flow", "units", "last step: put less call flow, legs weighted by the size of their delta"),
+        real("ewma_net", "units per observation", "mean put less call flow (EWMA), all strikes"),
+        real("ewma_atm", "units per observation", "mean put less call flow (EWMA), by nearness to the forward"),
+        real("ewma_delta", "units per observation", "mean put less call flow (EWMA), by the size of delta"),
+        real("flow_pct", "%", "ewma_atm over ATM-weighted open interest: comparable across names"),
+        text("regime", "BULLISH, BEARISH or NEUTRAL: sign of flow_pct beyond the dead band, confirmed twice"),
+        time("regime_since", "when the regime was confirmed"),
+        count("flips", "flips", "changes between BULLISH and BEARISH today"),
+        count("unforgiven_flips", "flips", "flips less one for each later observation on the regime's side"),
+        count("steps", "observations", "distinct open-interest observations today"),
+        time("stepped_at", "last distinct open-interest observation"),
+        text("status", "why readings are blank; empty when all is well"),
     ),
 )
 
@@ -151,28 +96,28 @@ ACTIVITY = TableSpec(
     "event",
     "Volume/OI scan: legs that trade much for their open interest, ranked; those that do not count give the reason.",
     (
-        _count("rank", "", "1 is first; counted over events that count, then over ignored ones"),
-        _text("underlying", "name of the underlying"),
-        _text("expiry", "expiry date of the contract"),
-        _real("strike", "₹", "listed strike"),
-        _text("option_type", "CE or PE"),
-        _real("last_price", "₹", "last trade of the leg"),
-        _real("volume", "units", "volume of the leg, cumulative for the day"),
-        _real("open_interest", "units", "open interest of the leg now"),
-        _real("volume_oi_ratio", "ratio", "volume over open interest"),
-        _real("percentile", "0-100", "share of the chain's other traded legs with a smaller ratio"),
-        _real("open_interest_flow", "units", "change of open interest against its previous distinct observation"),
-        _real("premium_change", "₹", "change of the price over the window of open_interest_flow"),
-        _real("iv_change", "decimal", "change of implied volatility over the window of open_interest_flow"),
-        _real("delta", "per ₹1 of forward", "change of the leg's price for ₹1 of the forward"),
-        _real("gamma", "per ₹", "change of the leg's delta for ₹1 of the forward"),
-        _real("distance_pct", "%", "strike against the price that ATM is measured from"),
-        _count("strike_offset", "strikes", "signed count of listed strikes from ATM"),
-        _text("side", "BUY, WRITE or ?: who pressed, from premium and volatility over the window"),
-        _text("direction", "BULLISH, BEARISH or empty"),
-        _count("aligned", "0/1", "1 where direction agrees with the flow regime of its chain"),
-        _text("reason", "valid, near or far from the money, or why it is ignored"),
-        _real("score", "0-100", "order of the ranking: percentile, aligned and near first"),
+        count("rank", "", "1 is first; counted over events that count, then over ignored ones"),
+        text("underlying", "name of the underlying"),
+        text("expiry", "expiry date of the contract"),
+        real("strike", "₹", "listed strike"),
+        text("option_type", "CE or PE"),
+        real("last_price", "₹", "last trade of the leg"),
+        real("volume", "units", "volume of the leg, cumulative for the day"),
+        real("open_interest", "units", "open interest of the leg now"),
+        real("volume_oi_ratio", "ratio", "volume over open interest"),
+        real("percentile", "0-100", "share of the chain's other traded legs with a smaller ratio"),
+        real("open_interest_flow", "units", "change of open interest against its previous distinct observation"),
+        real("premium_change", "₹", "change of the price over the window of open_interest_flow"),
+        real("iv_change", "decimal", "change of implied volatility over the window of open_interest_flow"),
+        real("delta", "per ₹1 of forward", "change of the leg's price for ₹1 of the forward"),
+        real("gamma", "per ₹", "change of the leg's delta for ₹1 of the forward"),
+        real("distance_pct", "%", "strike against the price that ATM is measured from"),
+        count("strike_offset", "strikes", "signed count of listed strikes from ATM"),
+        text("side", "BUY, WRITE or ?: who pressed, from premium and volatility over the window"),
+        text("direction", "BULLISH, BEARISH or empty"),
+        count("aligned", "0/1", "1 where direction agrees with the flow regime of its chain"),
+        text("reason", "valid, near or far from the money, or why it is ignored"),
+        real("score", "0-100", "order of the ranking: percentile, aligned and near first"),
     ),
 )
 
@@ -181,15 +126,15 @@ READINESS = TableSpec(
     "underlying",
     "Trade readiness (TRS) 0-100 of each underlying, from its nearest expiry.",
     (
-        _real("readiness", "0-100", "structure + trigger + stability + time; 0 without direction"),
-        _text("action", "AGGRESSIVE from 80, NORMAL from 60, SMALL/HEDGED from 40, else NO TRADE"),
-        _text("direction", "BULLISH, BEARISH or empty"),
-        _real("structure", "0-40", "ATM-weighted flow beyond the dead band 20, delta-weighted flow agrees 20"),
-        _real("trigger", "0-30", "aligned volume/OI event near the money 30, farther out 15"),
-        _real("stability", "0-20", "20 less 5 for each unforgiven regime flip"),
-        _real("time", "0-10", "10, lost in the first 10 and the last 15 minutes of the contract's session"),
-        _text("top_event", "the aligned event that triggers: strike, type, ratio, B bought or W written"),
-        _text("status", "why the reading is withheld; empty when all is well"),
+        real("readiness", "0-100", "structure + trigger + stability + time; 0 without direction"),
+        text("action", "AGGRESSIVE from 80, NORMAL from 60, SMALL/HEDGED from 40, else NO TRADE"),
+        text("direction", "BULLISH, BEARISH or empty"),
+        real("structure", "0-40", "ATM-weighted flow beyond the dead band 20, delta-weighted flow agrees 20"),
+        real("trigger", "0-30", "aligned volume/OI event near the money 30, farther out 15"),
+        real("stability", "0-20", "20 less 5 for each unforgiven regime flip"),
+        real("time", "0-10", "10, lost in the first 10 and the last 15 minutes of the contract's session"),
+        text("top_event", "the aligned event that triggers: strike, type, ratio, B bought or W written"),
+        text("status", "why the reading is withheld; empty when all is well"),
     ),
 )
 
@@ -198,28 +143,28 @@ EXPOSURE = TableSpec(
     "segment",
     "Dealer exposure of each expiry in ₹ crore, under the convention that stands beside it: an assumption.",
     (
-        _real("gex", "₹ crore / 1 %", "gamma exposure, calls against puts under the convention in force"),
-        _real("gex_documented", "₹ crore / 1 %", "the same with the documented sign: puts less calls"),
-        _real("call_gex", "₹ crore / 1 %", "size of the calls' gamma exposure, always positive"),
-        _real("put_gex", "₹ crore / 1 %", "size of the puts' gamma exposure, always positive"),
-        _real("gex_share_pct", "%", "gex over the sum of both sizes: comparable across names"),
-        _text("regime", "POSITIVE (damping), NEGATIVE (amplifying) or NEUTRAL: gex_share_pct against a band"),
-        _text("regime_literal", "the same by gex itself against the documented ₹ 5 crore"),
-        _real("gamma_flip", "₹", "spot nearest now at which gex, revalued over the whole chain, changes sign"),
-        _real("gamma_flip_distance_pct", "%", "gamma flip against spot"),
-        _text("gamma_above_flip", "POSITIVE or NEGATIVE: sign of gex just above the flip"),
-        _count("flip_crossings", "crossings", "sign changes of gex in range; 0: none in range, so there is no flip"),
-        _real("cumulative_flip", "₹", "documented flip: where gex cumulated from the lowest strike changes sign"),
-        _real("call_gamma_wall", "₹", "strike of the largest call gamma exposure; a tie: nearest spot"),
-        _real("put_gamma_wall", "₹", "strike of the largest put gamma exposure; a tie: nearest spot"),
-        _real("vex_strike", "₹", "strike of the largest vega-driven hedge flow, either direction"),
-        _real("dex", "₹ crore", "hedge that dealers hold against delta; + they are long the underlying"),
-        _real("vex", "₹ crore / vol point", "hedge flow when volatility rises one point; + dealers buy"),
-        _real("cex", "₹ crore / day", "hedge flow as a calendar day passes; + dealers buy"),
-        _real("priced_share", "share", "share of open interest whose strike has a volatility; 0-1"),
-        _time("open_interest_time", "when open interest of any leg last changed"),
-        _text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
-        _text("status", "why readings are blank; empty when all is well"),
+        real("gex", "₹ crore / 1 %", "gamma exposure, calls against puts under the convention in force"),
+        real("gex_documented", "₹ crore / 1 %", "the same with the documented sign: puts less calls"),
+        real("call_gex", "₹ crore / 1 %", "size of the calls' gamma exposure, always positive"),
+        real("put_gex", "₹ crore / 1 %", "size of the puts' gamma exposure, always positive"),
+        real("gex_share_pct", "%", "gex over the sum of both sizes: comparable across names"),
+        text("regime", "POSITIVE (damping), NEGATIVE (amplifying) or NEUTRAL: gex_share_pct against a band"),
+        text("regime_literal", "the same by gex itself against the documented ₹ 5 crore"),
+        real("gamma_flip", "₹", "spot nearest now at which gex, revalued over the whole chain, changes sign"),
+        real("gamma_flip_distance_pct", "%", "gamma flip against spot"),
+        text("gamma_above_flip", "POSITIVE or NEGATIVE: sign of gex just above the flip"),
+        count("flip_crossings", "crossings", "sign changes of gex in range; 0: none in range, so there is no flip"),
+        real("cumulative_flip", "₹", "documented flip: where gex cumulated from the lowest strike changes sign"),
+        real("call_gamma_wall", "₹", "strike of the largest call gamma exposure; a tie: nearest spot"),
+        real("put_gamma_wall", "₹", "strike of the largest put gamma exposure; a tie: nearest spot"),
+        real("vex_strike", "₹", "strike of the largest vega-driven hedge flow, either direction"),
+        real("dex", "₹ crore", "hedge that dealers hold against delta; + they are long the underlying"),
+        real("vex", "₹ crore / vol point", "hedge flow when volatility rises one point; + dealers buy"),
+        real("cex", "₹ crore / day", "hedge flow as a calendar day passes; + dealers buy"),
+        real("priced_share", "share", "share of open interest whose strike has a volatility; 0-1"),
+        time("open_interest_time", "when open interest of any leg last changed"),
+        text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
+        text("status", "why readings are blank; empty when all is well"),
     ),
 )
 
@@ -228,27 +173,27 @@ EXPOSURE_TOTAL = TableSpec(
     "underlying",
     "Dealer exposure of each underlying in ₹ crore: its expiries within 60 days together.",
     (
-        _count("expiries", "expiries", "expiries that are summed"),
-        _real("gex", "₹ crore / 1 %", "gamma exposure of all expiries, under the convention in force"),
-        _real("gex_documented", "₹ crore / 1 %", "the same with the documented sign: puts less calls"),
-        _real("call_gex", "₹ crore / 1 %", "size of the calls' gamma exposure, always positive"),
-        _real("put_gex", "₹ crore / 1 %", "size of the puts' gamma exposure, always positive"),
-        _real("gex_share_pct", "%", "gex over the sum of both sizes: comparable across names"),
-        _text("regime", "POSITIVE (damping), NEGATIVE (amplifying) or NEUTRAL: gex_share_pct against a band"),
-        _text("regime_literal", "the same by gex itself against the documented ₹ 5 crore"),
-        _real("gamma_flip", "₹", "spot nearest now at which gex of all expiries, revalued together, changes sign"),
-        _real("gamma_flip_distance_pct", "%", "gamma flip against spot"),
-        _text("gamma_above_flip", "POSITIVE or NEGATIVE: sign of gex just above the flip"),
-        _count("flip_crossings", "crossings", "sign changes of gex in range; 0: none in range, so there is no flip"),
-        _real("cumulative_flip", "₹", "documented flip: where gex cumulated from the lowest strike changes sign"),
-        _real("call_gamma_wall", "₹", "strike of the largest call gamma exposure, expiries together"),
-        _real("put_gamma_wall", "₹", "strike of the largest put gamma exposure, expiries together"),
-        _real("dex", "₹ crore", "hedge that dealers hold against delta; + they are long the underlying"),
-        _real("vex", "₹ crore / vol point", "hedge flow when volatility rises one point; + dealers buy"),
-        _real("cex", "₹ crore / day", "hedge flow as a calendar day passes; + dealers buy"),
-        _time("open_interest_time", "when open interest of any leg last changed"),
-        _text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
-        _text("status", "why readings are blank, or which expiries are missing; empty when all is well"),
+        count("expiries", "expiries", "expiries that are summed"),
+        real("gex", "₹ crore / 1 %", "gamma exposure of all expiries, under the convention in force"),
+        real("gex_documented", "₹ crore / 1 %", "the same with the documented sign: puts less calls"),
+        real("call_gex", "₹ crore / 1 %", "size of the calls' gamma exposure, always positive"),
+        real("put_gex", "₹ crore / 1 %", "size of the puts' gamma exposure, always positive"),
+        real("gex_share_pct", "%", "gex over the sum of both sizes: comparable across names"),
+        text("regime", "POSITIVE (damping), NEGATIVE (amplifying) or NEUTRAL: gex_share_pct against a band"),
+        text("regime_literal", "the same by gex itself against the documented ₹ 5 crore"),
+        real("gamma_flip", "₹", "spot nearest now at which gex of all expiries, revalued together, changes sign"),
+        real("gamma_flip_distance_pct", "%", "gamma flip against spot"),
+        text("gamma_above_flip", "POSITIVE or NEGATIVE: sign of gex just above the flip"),
+        count("flip_crossings", "crossings", "sign changes of gex in range; 0: none in range, so there is no flip"),
+        real("cumulative_flip", "₹", "documented flip: where gex cumulated from the lowest strike changes sign"),
+        real("call_gamma_wall", "₹", "strike of the largest call gamma exposure, expiries together"),
+        real("put_gamma_wall", "₹", "strike of the largest put gamma exposure, expiries together"),
+        real("dex", "₹ crore", "hedge that dealers hold against delta; + they are long the underlying"),
+        real("vex", "₹ crore / vol point", "hedge flow when volatility rises one point; + dealers buy"),
+        real("cex", "₹ crore / day", "hedge flow as a calendar day passes; + dealers buy"),
+        time("open_interest_time", "when open interest of any leg last changed"),
+        text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
+        text("status", "why readings are blank, or which expiries are missing; empty when all is well"),
     ),
 )
 
@@ -257,20 +202,20 @@ EXPOSURE_MARKET = TableSpec(
     "market",
     "Dealer exposure of the whole market in ₹ crore: all names, then indices and stocks apart.",
     (
-        _text("underlying", "MARKET, INDICES or STOCKS: which names are summed"),
-        _count("names", "names", "underlyings that are summed"),
-        _count("names_missing", "names", "underlyings without a number now"),
-        _count("positive", "names", "underlyings in regime POSITIVE"),
-        _count("negative", "names", "underlyings in regime NEGATIVE"),
-        _real("gex", "₹ crore / 1 %", "sum of gex"),
-        _real("call_gex", "₹ crore / 1 %", "sum of the calls' sizes"),
-        _real("put_gex", "₹ crore / 1 %", "sum of the puts' sizes"),
-        _real("gex_share_pct", "%", "gex over the sum of both sizes"),
-        _real("dex", "₹ crore", "sum of dex"),
-        _real("vex", "₹ crore / vol point", "sum of vex"),
-        _real("cex", "₹ crore / day", "sum of cex"),
-        _time("open_interest_time", "when open interest of any leg last changed"),
-        _text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
+        text("underlying", "MARKET, INDICES or STOCKS: which names are summed"),
+        count("names", "names", "underlyings that are summed"),
+        count("names_missing", "names", "underlyings without a number now"),
+        count("positive", "names", "underlyings in regime POSITIVE"),
+        count("negative", "names", "underlyings in regime NEGATIVE"),
+        real("gex", "₹ crore / 1 %", "sum of gex"),
+        real("call_gex", "₹ crore / 1 %", "sum of the calls' sizes"),
+        real("put_gex", "₹ crore / 1 %", "sum of the puts' sizes"),
+        real("gex_share_pct", "%", "gex over the sum of both sizes"),
+        real("dex", "₹ crore", "sum of dex"),
+        real("vex", "₹ crore / vol point", "sum of vex"),
+        real("cex", "₹ crore / day", "sum of cex"),
+        time("open_interest_time", "when open interest of any leg last changed"),
+        text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
     ),
 )
 
@@ -279,16 +224,16 @@ OPEN_INTEREST_LEGS = TableSpec(
     "strike",
     "Open interest of each leg against earlier: both ends are distinct observations of the chain's open interest.",
     (
-        *(_real(f"change_{w}", "units", f"change of open interest over {w} minutes") for w in WINDOWS),
-        _real("change_open", "units", "change of open interest since the open of the session"),
-        _real("change_close", "units", "change of open interest since the previous session's close"),
-        *(_real(f"pct_{w}", "%", f"the change over {w} minutes, of what was held before it") for w in WINDOWS),
-        _real("pct_open", "%", "the change since the open, of what was held then"),
-        _real("pct_close", "%", "the change since the previous close, of what was held then"),
-        *(_count(f"breach_{w}", "0/1", f"1 where pct_{w} lies beyond its limit, up or down") for w in WINDOWS),
-        *(_count(f"reason_{w}", "code", f"why pct_{w} is blank; 0 where it is not") for w in WINDOWS),
-        _count("build_up", "code", "since the previous close, else the open: 1 LB, 2 SB, 3 SC, 4 LU, 0 neither"),
-        _count("build_up_step", "code", "the same over the last step of the chain's open interest"),
+        *(real(f"change_{w}", "units", f"change of open interest over {w} minutes") for w in WINDOWS),
+        real("change_open", "units", "change of open interest since the open of the session"),
+        real("change_close", "units", "change of open interest since the previous session's close"),
+        *(real(f"pct_{w}", "%", f"the change over {w} minutes, of what was held before it") for w in WINDOWS),
+        real("pct_open", "%", "the change since the open, of what was held then"),
+        real("pct_close", "%", "the change since the previous close, of what was held then"),
+        *(count(f"breach_{w}", "0/1", f"1 where pct_{w} lies beyond its limit, up or down") for w in WINDOWS),
+        *(count(f"reason_{w}", "code", f"why pct_{w} is blank; 0 where it is not") for w in WINDOWS),
+        count("build_up", "code", "since the previous close, else the open: 1 LB, 2 SB, 3 SC, 4 LU, 0 neither"),
+        count("build_up_step", "code", "the same over the last step of the chain's open interest"),
     ),
 )
 
@@ -297,24 +242,24 @@ OPEN_INTEREST_CHANGE = TableSpec(
     "segment",
     "Open interest of each chain against earlier: what calls and puts added over each window, and the trend.",
     (
-        _time("window_time", "newest distinct open-interest observation: the end of every window"),
+        time("window_time", "newest distinct open-interest observation: the end of every window"),
         *(
-            _real(f"{side}_change_{w}", "units", f"{side}s added less closed, {w} minutes; blank where few legs know")
+            real(f"{side}_change_{w}", "units", f"{side}s added less closed, {w} minutes; blank where few legs know")
             for w in WINDOWS
             for side in ("call", "put")
         ),
-        _real("call_change_open", "units", "calls added less closed since the open of the session"),
-        _real("put_change_open", "units", "puts added less closed since the open of the session"),
-        *(_time(f"from_{w}", f"when {w} minutes will be covered; blank where they are") for w in WINDOWS),
-        *(_count(f"breaches_{w}", "legs", f"legs beyond the limit of {w} minutes") for w in WINDOWS),
-        _real("change_5_pct", "%", "change of calls and puts together over 5 minutes"),
-        _real("change_30_pct", "%", "change of calls and puts together over 30 minutes"),
-        _real("change_day_pct", "%", "change of calls and puts together since the previous close, else the open"),
-        _text("trend_5", "RISING, FALLING or FLAT: change_5_pct against a band"),
-        _text("trend_30", "RISING, FALLING or FLAT: change_30_pct against a band"),
-        _text("trend_day", "RISING, FALLING or FLAT: change_day_pct against a band"),
-        _text("day_since", "what the day's change is against: close or open"),
-        _text("status", "why readings are blank; empty when all is well"),
+        real("call_change_open", "units", "calls added less closed since the open of the session"),
+        real("put_change_open", "units", "puts added less closed since the open of the session"),
+        *(time(f"from_{w}", f"when {w} minutes will be covered; blank where they are") for w in WINDOWS),
+        *(count(f"breaches_{w}", "legs", f"legs beyond the limit of {w} minutes") for w in WINDOWS),
+        real("change_5_pct", "%", "change of calls and puts together over 5 minutes"),
+        real("change_30_pct", "%", "change of calls and puts together over 30 minutes"),
+        real("change_day_pct", "%", "change of calls and puts together since the previous close, else the open"),
+        text("trend_5", "RISING, FALLING or FLAT: change_5_pct against a band"),
+        text("trend_30", "RISING, FALLING or FLAT: change_30_pct against a band"),
+        text("trend_day", "RISING, FALLING or FLAT: change_day_pct against a band"),
+        text("day_since", "what the day's change is against: close or open"),
+        text("status", "why readings are blank; empty when all is well"),
     ),
 )
 
@@ -323,13 +268,13 @@ FUTURES = TableSpec(
     "future",
     "Each future: its price and open interest against the previous close, else the open, and what they say together.",
     (
-        _real("price", "₹", "last trade of the future"),
-        _real("price_change_pct", "%", "change of the price"),
-        _real("open_interest", "units", "open interest of the future"),
-        _real("open_interest_change", "units", "change of open interest"),
-        _real("open_interest_change_pct", "%", "change of open interest, of what was held before it"),
-        _text("build_up", "LB long build-up, SB short build-up, SC short covering, LU long unwinding"),
-        _text("since", "what the changes are against: close or open"),
+        real("price", "₹", "last trade of the future"),
+        real("price_change_pct", "%", "change of the price"),
+        real("open_interest", "units", "open interest of the future"),
+        real("open_interest_change", "units", "change of open interest"),
+        real("open_interest_change_pct", "%", "change of open interest, of what was held before it"),
+        text("build_up", "LB long build-up, SB short build-up, SC short covering, LU long unwinding"),
+        text("since", "what the changes are against: close or open"),
     ),
 )
 
@@ -338,16 +283,16 @@ BUILD_UP = TableSpec(
     "underlying",
     "Build-up of each underlying: its nearest future's price with the open interest of all its futures.",
     (
-        _real("future_price", "₹", "last trade of the nearest future"),
-        _real("price_change_pct", "%", "change of that price since the previous close, else the open"),
-        _real("future_open_interest", "units", "open interest of all futures of the underlying"),
-        _real("future_open_interest_change", "units", "its change since the same instant as the price's"),
-        _real("future_open_interest_change_pct", "%", "that change, of what was held before it"),
-        _text("build_up", "LB long build-up, SB short build-up, SC short covering, LU long unwinding"),
-        _text("since", "what the changes are against: close or open"),
-        _real("future_rollover_pct", "%", "share of the futures' open interest that is beyond the nearest expiry"),
-        _real("option_rollover_pct", "%", "share of the next expiry in open interest of the nearest two"),
-        _text("status", "why readings are blank; empty when all is well"),
+        real("future_price", "₹", "last trade of the nearest future"),
+        real("price_change_pct", "%", "change of that price since the previous close, else the open"),
+        real("future_open_interest", "units", "open interest of all futures of the underlying"),
+        real("future_open_interest_change", "units", "its change since the same instant as the price's"),
+        real("future_open_interest_change_pct", "%", "that change, of what was held before it"),
+        text("build_up", "LB long build-up, SB short build-up, SC short covering, LU long unwinding"),
+        text("since", "what the changes are against: close or open"),
+        real("future_rollover_pct", "%", "share of the futures' open interest that is beyond the nearest expiry"),
+        real("option_rollover_pct", "%", "share of the next expiry in open interest of the nearest two"),
+        text("status", "why readings are blank; empty when all is well"),
     ),
 )
 
@@ -356,11 +301,11 @@ ALERTS = TableSpec(
     "event",
     "What changed enough to be told, once per crossing.",
     (
-        _time("at", "instant of the cycle that raised it"),
-        _text("underlying", "name of the underlying"),
-        _text("alert", "READINESS or REGIME_FLIP"),
-        _text("direction", "BULLISH or BEARISH"),
-        _text("reason", "numbers against limits, one line"),
+        time("at", "instant of the cycle that raised it"),
+        text("underlying", "name of the underlying"),
+        text("alert", "READINESS or REGIME_FLIP"),
+        text("direction", "BULLISH or BEARISH"),
+        text("reason", "numbers against limits, one line"),
     ),
 )
 
