@@ -78,8 +78,6 @@ def _daily_files(day: DayContext) -> HealthItem:
     """Which daily files serve the day; what is missing by name."""
     daily = day.daily
     if daily is None:
-        if day.session.kind == "fictitious":
-            return HealthItem("Daily files", "none", "", "OK", float("nan"), "an invented day has none")
         return HealthItem("Daily files", "none", "", "WARN", float("nan"), "bring them in with --import-daily")
     value = f"{len(daily.found)} of {len(daily.found) + len(daily.missing)} for {daily.previous_session:%d-%b-%Y}"
     status = "WARN" if daily.missing else "OK"

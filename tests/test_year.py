@@ -8,6 +8,7 @@ import pytest
 from optionscanner.adapters.simulated import DailyHistory, SimulatedMarket
 from optionscanner.adapters.simulated.universe import load_names
 from optionscanner.model.calendar import load_calendar
+from optionscanner.model.daily import LEGS, PARTICIPANTS
 from tests.test_simulated import ManualClock, assert_same
 
 CALENDAR = load_calendar()
@@ -50,6 +51,36 @@ def test_it_ends_where_the_day_begins(market, year):
     np.testing.assert_array_equal(year.put_open_interest[-1], held[:, 1])
     level = [1.04 * name.annual_volatility for name in load_names()]
     np.testing.assert_allclose(year.atm_iv[-1], level, rtol=1e-12)
+
+
+def test_what_daily_files_would_say_agrees_with_the_day(market, year):
+    """Levels around the close, a future at its last price, contracts that add up to the open interest."""
+    day, daily = market.day, market.day.daily
+    layout = day.layout
+    assert daily.previous_session == year.dates[-1]
+    np.testing.assert_array_equal(daily.spot_close, year.close[-1])
+    np.testing.assert_array_equal(daily.iv_history, year.atm_iv.T)
+    for inside in (daily.spot_open, daily.spot_close):
+        assert (daily.spot_low <= inside).all() and (inside <= daily.spot_high).all()
+    assert 0.004 < np.median(daily.spot_high / daily.spot_low - 1) < 0.06
+    np.testing.assert_array_equal(daily.future_open_interest, market.observation(0).future_values["open_interest"])
+    basis = daily.future_close / daily.spot_close[layout.future_underlying] - 1
+    assert ((basis > 0) & (basis < 0.02)).all()
+    nse = np.array([u.exchange == "NFO" for u in layout.underlyings]) & layout.is_index
+    rows = nse[layout.segment_underlying[layout.row_segment]]
+    calls = (day.previous_open_interest[:, 0] / layout.segment_lot_size[layout.row_segment])[rows].sum()
+    held, before = daily.positions, daily.positions_before
+    assert held.leg("TOTAL", "option_index_call_long") == calls
+    for positions in (held, before):
+        for leg in LEGS:
+            assert sum(positions.leg(who, leg) for who in PARTICIPANTS) == positions.leg("TOTAL", leg) > 0
+            assert positions.leg("TOTAL", leg) == positions.leg("TOTAL", leg.replace("_long", "_short"))
+    assert before.trading_date == year.dates[-2] and not daily.missing
+    scenes = {scene.underlying for scene in market.answer_key()}
+    banned = {name for name, on in zip(layout.names, daily.banned, strict=True) if on}
+    assert banned and not banned & scenes
+    assert set(daily.ban_entered) <= banned and not set(daily.ban_left) & banned
+    assert all(e.date.weekday() < 5 and 0 <= (e.date - date(2026, 7, 15)).days <= 7 for e in daily.events)
 
 
 def test_open_interest_is_whole_lots(year):

@@ -280,6 +280,18 @@ class DayEvent:
     description: str
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What changed among the listed contracts since the previous session; () where nothing did, or it is not known."""
+
+    new_symbols: tuple[str, ...] = ()
+    gone_symbols: tuple[str, ...] = ()
+    new_expiries: tuple[str, ...] = ()
+    """Sentences such as ``18-Aug-2026: NIFTY``."""
+    gone_expiries: tuple[str, ...] = ()
+    """The same of expiries that passed."""
+
+
 @dataclass(frozen=True, eq=False)
 class DailyContext:
     """What the daily files say about the sessions before a trading day, aligned with the day's layout.
@@ -321,6 +333,10 @@ class DailyContext:
     """Sentences: contracts whose lot differs from the one of the previous session, or from the list of lots."""
     events: tuple[DayEvent, ...]
     """From the previous session to a week ahead, by date."""
+    listing: Listing = field(default_factory=Listing)
+    """What is new among the listed contracts, and what is gone."""
+    market_change_pct: float = float("nan")
+    """NIFTY over the previous session: its close against the close before [%]."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """title of a kind of file that is not there -> a sentence that says so, and what stays blank."""
     found: Mapping[str, str] = field(default_factory=dict)

@@ -38,6 +38,7 @@ returns are less wild than recorded ones, and indices' volume and open interest 
 - `quotes.py` - arbitrage-free prices of an instant, and the bid, ask and last trade around them
 - `market.py` - the source: observations on the clock
 - `year.py` - the 252 sessions before: closes, closing open interest, volatility
+- `daily.py` - what the daily files would say before the day: levels, participants, bans, events
 - `streams.py`, `books.py` - grids and random numbers; how steps become open interest and volume
 """
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from optionscanner.adapters.simulated.daily import Opening, simulated_daily
 from optionscanner.adapters.simulated.interest import Interest, make_interest
 from optionscanner.adapters.simulated.paths import Paths, make_paths
 from optionscanner.adapters.simulated.quotes import Surface, atm_variance, fair_values, hashed, two_sided
@@ -28,6 +29,7 @@ from optionscanner.model.calendar import TradingCalendar, years_to_expiry
 from optionscanner.model.chains import Chains
 from optionscanner.model.context import DayContext
 from optionscanner.model.contracts import Floats, Ints, Layout
+from optionscanner.model.daily import DailyContext
 from optionscanner.model.observations import Observation
 from optionscanner.model.picture import BorderSettings, MarketPicture
 from optionscanner.ports import Clock, Want
@@ -80,6 +82,7 @@ class SimulatedMarket:
         self._opens = session.opens.timestamp()
         self._duration = duration = round(session.closes.timestamp() - self._opens)
         self._seconds = np.arange(0, duration + 1, step)
+        self._yesterday = self._opens + self._seconds[-1] - _SECONDS_PER_DAY
         plans = plan_scenes(seed, self._names, strength)
         self._paths: Paths = make_paths(seed, self._names, duration=duration, plans=plans)
         self._interest: Interest = make_interest(seed, self._names, self._layout, self._paths)
@@ -297,20 +300,36 @@ class SimulatedMarket:
             ),
             refresh=np.full(len(self._names), float(step)),
             tick_size=self._columns.tick[layout.starts],
+            daily=self._daily(),
         )
+
+    def _daily(self) -> DailyContext:
+        """What the daily files would say."""
+        layout, columns = self._layout, self._columns
+        name = layout.future_underlying
+        years = years_to_expiry(self._yesterday, columns.future_horizon)
+        exact = columns.previous_close[name] * np.exp(self._surface.carry[name] * years)
+        opening = Opening(
+            open_interest=self._interest.open_interest[0] * columns.row_lot[:, None],
+            future_open_interest=self._interest.future_open_interest[0] * layout.future_lot_size,
+            future_close=np.round(np.rint(exact / columns.future_tick) * columns.future_tick, 2),
+        )
+        # What happens to names with scenes must be told from what the market shows, whatever lists say.
+        spared = self._paths.plans.keys()
+        year = self.daily_history()
+        return simulated_daily(self._seed, self._names, layout, year=year, opening=opening, spared=spared)
 
     def _previous_close(self) -> Floats:
         """(R, 2) yesterday's close of every leg [₹]; NaN for a leg in which nobody holds a position."""
         layout, columns = self._layout, self._columns
         name = columns.row_name
-        yesterday = self._opens + self._seconds[-1] - _SECONDS_PER_DAY
         call, put, _ = fair_values(
             self._surface,
             name,
             spot=columns.previous_close[name],
             level=self._surface.base_volatility[name],
             strike=layout.strike,
-            years=years_to_expiry(yesterday, layout.segment_horizon[layout.row_segment]),
+            years=years_to_expiry(self._yesterday, layout.segment_horizon[layout.row_segment]),
         )
         tick = columns.tick[:, None]
         closes = np.round(np.maximum(np.rint(np.column_stack([call, put]) / tick), 1.0) * tick, 2)
