@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 
-from optionscanner.analytics.exposure import leg_exposures
 from optionscanner.analytics.pipeline import ENGINES, Engine, Inputs
 from optionscanner.analytics.pricing import price_market
 from optionscanner.analytics.trails import followed
@@ -161,9 +160,8 @@ class Cycle:
         report = self._computed(self._newest.chains, {})
         self.state, self._pricing, self._began_with, self.trails = kept
         self._newest = replace(
-            self._newest, pricing=report.pricing, readings=report.readings, exposures=report.exposures,
-            failures=report.failures,
-        )  # fmt: skip
+            self._newest, pricing=report.pricing, readings=report.readings, failures=report.failures
+        )
         return True
 
     def flush(self) -> None:
@@ -205,7 +203,6 @@ class Cycle:
             failures=tuple(failures),
             timings=timings,
             trails=self.trails,
-            exposures=leg_exposures(chains, pricing, self.settings.exposure),
             control=self.control,
             **self.labels,  # type: ignore[arg-type]
         )

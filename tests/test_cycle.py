@@ -99,9 +99,9 @@ def cycle_of(recorder: Recorder, **given: object) -> Cycle:
     return Cycle(**{**fields, **given})  # type: ignore[arg-type]
 
 
-def failing(name: str, error: Callable[[], Exception]) -> Engine:
-    """The flow engine, but it raises whenever fresh numbers of `name` are among its input."""
-    flow = next(e for e in ENGINES if e.name == "flow")
+def failing(name: str, error: Callable[[], Exception], engine: str = "flow") -> Engine:
+    """An engine, but it raises whenever fresh numbers of `name` are among its input."""
+    flow = next(e for e in ENGINES if e.name == engine)
 
     def run(inputs: Inputs) -> tuple[State, Reading]:
         layout = inputs.chains.layout
@@ -177,9 +177,10 @@ def test_strict_mode_raises_what_a_sink_raises() -> None:
         cycle_of(recorder, strict=True).run(pictures(1)[0])
 
 
-def test_a_poisoned_name_is_left_out_and_the_others_are_as_without_it() -> None:
+@pytest.mark.parametrize("engine", ["flow", "exposure_legs"])
+def test_a_poisoned_name_is_left_out_and_the_others_are_as_without_it(engine: str) -> None:
     """All engines, all cycles: every other name's numbers equal those of a market that never had the poisoned one."""
-    poisoned = with_engine(failing("TCS", lambda: ZeroDivisionError("poison")))
+    poisoned = with_engine(failing("TCS", lambda: ZeroDivisionError("poison"), engine))
     cycle = cycle_of(Recorder(), engines=poisoned)
     clean = cycle_of(Recorder(), strict=True)
     others = tuple(name for name in NAMES if name != "TCS")
@@ -231,7 +232,7 @@ def test_an_engine_that_fails_for_no_single_name_leaves_its_reading_out_and_the_
     flow = next(e for e in ENGINES if e.name == "flow")
     cycle = cycle_of(Recorder(), engines=with_engine(replace(flow, run=only_whole)))
     report = cycle.run(pictures(1)[0])
-    before_it = ("price", "open_interest", "exposure", "exposure_total", "exposure_market")
+    before_it = ("price", "open_interest", "exposure_legs", "exposure", "exposure_total", "exposure_market")
     beside_it = ("open_interest_legs", "open_interest_change", "futures", "build_up")
     assert set(report.readings) == {*before_it, *beside_it}
     assert [f.sentence for f in report.failures] == [

@@ -21,9 +21,11 @@ from optionscanner.adapters.recorded.lots import load_lot_table
 from optionscanner.adapters.recorded.nse_json import read
 from optionscanner.adapters.recorded.units import OPEN_INTEREST, in_units
 from optionscanner.analytics import black76
-from optionscanner.analytics.exposure import exposure, leg_exposures
+from optionscanner.analytics import exposure as by_expiry_of
+from optionscanner.analytics import exposure_total as by_name_of
+from optionscanner.analytics.exposure import leg_exposures
 from optionscanner.analytics.exposure_flip import Ladders, profile_flips
-from optionscanner.analytics.exposure_total import exposure_market, exposure_total
+from optionscanner.analytics.exposure_total import exposure_market
 from optionscanner.analytics.pricing import price_market
 from optionscanner.model.contracts import SegmentKey
 from optionscanner.model.exposures import CONVENTIONS, GEX_SIGNS
@@ -38,6 +40,19 @@ SETTINGS = EngineSettings()
 DOCUMENTED = replace(SETTINGS, exposure=ExposureSettings(gex_sign="documented"))
 REFERENCE = Path(__file__).parent / "reference"
 YEAR = 365 * 86_400.0
+
+
+def exposure(chains, pricing, state, settings_):
+    """State and reading of the engine, on the legs of the engine before it."""
+    legs = leg_exposures(chains, pricing, settings_.exposure).reading
+    return by_expiry_of.exposure(chains, pricing, state, legs, settings_)
+
+
+def exposure_total(chains, pricing, state, by_expiry, settings_):
+    """The same over expiries."""
+    legs = leg_exposures(chains, pricing, settings_.exposure).reading
+    made = {"exposure_legs": legs, "exposure": by_expiry}
+    return by_name_of.exposure_total(chains, pricing, state, made, settings_)
 
 
 # The second method: one leg at a time, in plain Python

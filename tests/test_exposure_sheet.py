@@ -36,7 +36,7 @@ def report():
     return CycleReport(
         session=run_session(), cycle=6, as_of=chains.as_of, chains=chains, pricing=pricing,
         readings={name: reading for name, reading in made.items() if name != ALERTS.name}, alerts=made["alerts"],
-        state=state, exposures=leg_exposures(chains, pricing, SETTINGS.exposure),
+        state=state,
     )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def test_an_old_row_says_so(report):
 
 def test_a_failed_engine_leaves_the_sheet_blank(report):
     without = {n: r for n, r in report.readings.items() if not n.startswith("exposure")}
-    found = blocks(replace(report, readings=without, exposures=None))
+    found = blocks(replace(report, readings=without))
     assert found["exposure"].rows == ()
     assert found["exposure_strikes"].rows == ()
     assert found["exposure_head"].rows[0] == (None,)
@@ -129,7 +129,7 @@ def test_the_ladder_is_of_the_name_that_is_picked(report):
     assert rows.stop - rows.start <= 2 * LADDER_SIDE + 1
     ladder = [dict(zip(LADDER, row, strict=True)) for row in blocks(report, symbol="SBIN")["exposure_strikes"].rows]
     assert [row["Strike"] for row in ladder] == layout.strike[rows].tolist()
-    gex = report.exposures.gex[rows]
+    gex = report.readings["exposure_legs"]["gex"][rows]
     assert [row["Put GEX"] for row in ladder] == [None if np.isnan(v) else v for v in gex[:, 1]]
     for row in ladder:
         sides = [row[f"{side} GEX"] for side in ("Call", "Put") if row[f"{side} GEX"] is not None]
@@ -215,8 +215,10 @@ def test_the_worked_leg_equals_the_programs_number(report, tmp_path, symbol, str
     exposures = leg_exposures(report.chains, report.pricing, ExposureSettings(gex_sign=sign))
     reading = report.readings["exposure"]
     convention = np.full(len(reading), sign, dtype=object)
-    changed = {**report.readings, "exposure": replace(reading, columns={**reading.columns, "convention": convention})}
-    shown = replace(report, readings=changed, exposures=exposures)
+    changed = replace(reading, columns={**reading.columns, "convention": convention})
+    shown = replace(
+        report, readings={**report.readings, "exposure": changed, "exposure_legs": exposures.reading}
+    )
     frame, _ = render(shown, settings=ShowSettings(symbol=symbol))
     path = tmp_path / "book.xlsx"
     host = FileHost(path)

@@ -1,4 +1,4 @@
-"""The `exposure` reading: dealer exposure of each leg, strike and expiry, gamma walls and the gamma flip.
+"""The `exposure_legs` and `exposure` readings: dealer exposure of each leg and expiry, gamma walls, the gamma flip.
 
 Nobody publishes what dealers hold: who is long is a convention (`exposure.gex_sign`), printed beside every number.
 GEX is ₹ crore of delta per 1 % move, with the forward's gamma and the forward's square, never the spot's. DEX, VEX and
@@ -46,6 +46,11 @@ def leg_exposures(chains: Chains, pricing: Pricing, settings: ExposureSettings) 
     )
 
 
+def exposure_legs(chains: Chains, pricing: Pricing, state: State, settings: EngineSettings) -> tuple[State, Reading]:
+    """The state as it came, and the reading: one row per strike, pairs (call, put)."""
+    return state, leg_exposures(chains, pricing, settings.exposure).reading
+
+
 def _signed(values: Floats, signs: tuple[float, float]) -> Floats:
     """The same (R, 2) array with each side multiplied by its sign."""
     for side in (CALL, PUT):
@@ -53,10 +58,14 @@ def _signed(values: Floats, signs: tuple[float, float]) -> Floats:
     return values
 
 
-def exposure(chains: Chains, pricing: Pricing, state: State, settings: EngineSettings) -> tuple[State, Reading]:
-    """State with the flips of the chains that were observed anew, and the reading; one row per (underlying, expiry)."""
-    layout = chains.layout
-    legs = leg_exposures(chains, pricing, settings.exposure)
+def exposure(
+    chains: Chains, pricing: Pricing, state: State, by_leg: Reading, settings: EngineSettings
+) -> tuple[State, Reading]:
+    """State with the flips of the chains that were observed anew, and the reading; one row per (underlying, expiry).
+
+    `by_leg` is this cycle's `exposure_legs`.
+    """
+    layout, legs = chains.layout, LegExposures.of(by_leg)
     status = statuses(chains, pricing, settings)
     given = status == ""
     state = _with_flips(chains, pricing, state, given, settings.exposure)

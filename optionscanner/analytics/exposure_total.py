@@ -6,10 +6,12 @@ given while those hold the minimum share of its open interest, since a sum over 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from optionscanner.analytics import segments
-from optionscanner.analytics.exposure import both_sides, flips_of, leg_exposures, regimes, sign_words, summed
+from optionscanner.analytics.exposure import both_sides, flips_of, regimes, sign_words, summed
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import EXPOSURE_MARKET, EXPOSURE_TOTAL
 from optionscanner.model.contracts import CALL, PUT, Bools, Floats, Ints
@@ -25,16 +27,17 @@ _SCOPES = ("MARKET", "INDICES", "STOCKS")
 
 
 def exposure_total(
-    chains: Chains, pricing: Pricing, state: State, by_expiry: Reading, settings: EngineSettings
+    chains: Chains, pricing: Pricing, state: State, made: Mapping[str, Reading], settings: EngineSettings
 ) -> tuple[State, Reading]:
-    """The state as it came, and the reading; one row per underlying, from the reading `exposure`."""
+    """The state as it came, and the reading; one row per underlying, from `made`: `exposure_legs` and `exposure`."""
     layout, parameters = chains.layout, settings.exposure
+    by_expiry, legs = made["exposure"], LegExposures.of(made["exposure_legs"])
     near = layout.segment_expiry - chains.day.session.date.toordinal() <= parameters.within_days
     used = near & (by_expiry["status"] == "")
     ladder, row = layout.merged
     owner = ladder.segment_underlying
     reference = segments.at(pricing.reference, layout.underlying_front)
-    summed_legs = _merged(leg_exposures(chains, pricing, parameters), used[layout.row_segment], row, ladder.rows)
+    summed_legs = _merged(legs, used[layout.row_segment], row, ladder.rows)
     found = summed(ladder, summed_legs, reference[owner], parameters)
     given, status = _statuses(chains, by_expiry, near, used, settings)
     columns = {name: np.full(len(layout.underlyings), np.nan) for name in (*found, *_OF_FLIP)}

@@ -2,7 +2,8 @@
 
 1. price          forward, volatility at the money, straddle            price.py (on pricing.py)
 2. open_interest  sums, put-call ratios, maximum pain, walls            open_interest.py
-3. exposure       dealer exposure by expiry, gamma walls and flip       exposure.py (on exposure_flip.py)
+3. exposure_legs  dealer exposure of each leg                           exposure.py
+   exposure         by expiry, gamma walls and flip                     exposure.py (on exposure_flip.py)
    exposure_total   the same over the expiries of a name                exposure_total.py
    exposure_market  and over all names                                  exposure_total.py
 4. flow           exponential means of open-interest flow, regime       flow.py
@@ -27,7 +28,7 @@ import numpy as np
 from optionscanner.analytics.activity import activity
 from optionscanner.analytics.alerts import alerts
 from optionscanner.analytics.build_up import build_up, futures
-from optionscanner.analytics.exposure import exposure
+from optionscanner.analytics.exposure import exposure, exposure_legs
 from optionscanner.analytics.exposure_total import exposure_market, exposure_total
 from optionscanner.analytics.flow import flow
 from optionscanner.analytics.open_interest import open_interest
@@ -97,12 +98,16 @@ def _open_interest(x: Inputs) -> tuple[State, Reading]:
     return open_interest(x.chains, x.pricing, x.state, x.settings)
 
 
+def _exposure_legs(x: Inputs) -> tuple[State, Reading]:
+    return exposure_legs(x.chains, x.pricing, x.state, x.settings)
+
+
 def _exposure(x: Inputs) -> tuple[State, Reading]:
-    return exposure(x.chains, x.pricing, x.state, x.settings)
+    return exposure(x.chains, x.pricing, x.state, x.made["exposure_legs"], x.settings)
 
 
 def _exposure_total(x: Inputs) -> tuple[State, Reading]:
-    return exposure_total(x.chains, x.pricing, x.state, x.made["exposure"], x.settings)
+    return exposure_total(x.chains, x.pricing, x.state, x.made, x.settings)
 
 
 def _exposure_market(x: Inputs) -> tuple[State, Reading]:
@@ -144,8 +149,9 @@ def _alerts(x: Inputs) -> tuple[State, Reading]:
 ENGINES: tuple[Engine, ...] = (
     Engine("price", (), _price),
     Engine("open_interest", (), _open_interest),
-    Engine("exposure", (), _exposure),
-    Engine("exposure_total", ("exposure",), _exposure_total),
+    Engine("exposure_legs", (), _exposure_legs),
+    Engine("exposure", ("exposure_legs",), _exposure),
+    Engine("exposure_total", ("exposure_legs", "exposure"), _exposure_total),
     Engine("exposure_market", ("exposure_total",), _exposure_market),
     Engine("flow", (), _flow),
     Engine("open_interest_legs", (), _open_interest_legs),

@@ -138,6 +138,18 @@ READINESS = TableSpec(
     ),
 )
 
+EXPOSURE_LEGS = TableSpec(
+    "exposure_legs",
+    "strike",
+    "Dealer exposure of each leg's whole open interest in ₹ crore, signed by the convention in force.",
+    (
+        _real("gex", "₹ crore / 1 %", "delta that dealers gain when the forward rises 1 %"),
+        _real("dex", "₹ crore", "the underlying that dealers hold as a hedge"),
+        _real("vex", "₹ crore / vol point", "change of that hedge when volatility rises one point"),
+        _real("cex", "₹ crore / day", "change of that hedge as a calendar day passes"),
+    ),
+)
+
 EXPOSURE = TableSpec(
     "exposure",
     "segment",
@@ -312,6 +324,7 @@ ALERTS = TableSpec(
 READINGS: tuple[TableSpec, ...] = (
     PRICE,
     OPEN_INTEREST,
+    EXPOSURE_LEGS,
     EXPOSURE,
     EXPOSURE_TOTAL,
     EXPOSURE_MARKET,

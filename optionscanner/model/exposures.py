@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
+from optionscanner.model.columns import EXPOSURE_LEGS
 from optionscanner.model.contracts import Floats
+from optionscanner.model.readings import Reading
 
 CRORE = 1e7
 """₹ in a crore."""
@@ -39,3 +43,13 @@ class LegExposures:
     """₹ crore that the hedge changes by when volatility rises one point: sign x vanna x units x F / 10^7."""
     cex: Floats
     """₹ crore that the hedge changes by as a calendar day passes: sign x charm x units x F / 10^7."""
+
+    @classmethod
+    def of(cls, reading: Reading) -> LegExposures:
+        """From the reading `exposure_legs`."""
+        return cls(**{name: np.asarray(reading[name], dtype=np.float64) for name in EXPOSURE_LEGS.names})
+
+    @property
+    def reading(self) -> Reading:
+        """As the reading `exposure_legs`."""
+        return Reading(EXPOSURE_LEGS, {name: getattr(self, name) for name in EXPOSURE_LEGS.names})

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from optionscanner.model.chains import Chains
 from optionscanner.model.control import Control
-from optionscanner.model.exposures import LegExposures
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.sessions import RunSession
@@ -85,7 +84,5 @@ class CycleReport:
     """step -> milliseconds."""
     trails: Trails | None = None
     """How each name's headline numbers moved since the open; None where nobody follows them."""
-    exposures: LegExposures | None = None
-    """Dealer exposure of every leg; None where nobody computed it."""
     control: Control | None = None
     """What the user set and what was answered; None where nobody listens."""

@@ -169,7 +169,7 @@ def _example(view: View, segment: int) -> dict[str, Cell]:
 
 def _ladder(view: View, segment: int) -> tuple[Row, ...]:
     """Strikes around the money with what the example looks up and the chart draws."""
-    exposures = view.report.exposures
+    exposures = view.reading("exposure_legs")
     if segment < 0 or exposures is None:
         return ()
     layout, pricing = view.layout, view.report.pricing
@@ -179,17 +179,18 @@ def _ladder(view: View, segment: int) -> tuple[Row, ...]:
     first = min(max((atm if atm >= 0 else (start + end) // 2) - LADDER_SIDE, start), max(end - count, start))
     rows = slice(first, min(first + count, end))
     interest, gamma = view.report.chains.legs.open_interest[rows], pricing.gamma[rows]
+    gex = np.asarray(exposures["gex"], dtype=np.float64)
     columns: dict[str, Floats] = {
         "strike": layout.strike[rows],
         "call_open_interest": interest[:, CALL],
         "put_open_interest": interest[:, PUT],
         "volatility": pricing.surface_volatility[rows],
         "gamma": np.where(np.isfinite(gamma[:, CALL]), gamma[:, CALL], gamma[:, PUT]),
-        "call_gex": exposures.gex[rows, CALL],
-        "put_gex": exposures.gex[rows, PUT],
+        "call_gex": gex[rows, CALL],
+        "put_gex": gex[rows, PUT],
     }
     for name in ("gex", "dex", "vex", "cex"):
-        legs = getattr(exposures, name)[rows]
+        legs = np.asarray(exposures[name], dtype=np.float64)[rows]
         known = np.isfinite(legs).any(axis=1)
         columns[f"net_{name}"] = np.where(known, np.nansum(legs, axis=1), np.nan)
 
