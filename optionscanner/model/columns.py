@@ -143,10 +143,10 @@ EXPOSURE_LEGS = TableSpec(
     "strike",
     "Dealer exposure of each leg's whole open interest in ₹ crore, signed by the convention in force.",
     (
-        _real("gex", "₹ crore / 1 %", "delta that dealers gain when the forward rises 1 %"),
-        _real("dex", "₹ crore", "the underlying that dealers hold as a hedge"),
-        _real("vex", "₹ crore / vol point", "change of that hedge when volatility rises one point"),
-        _real("cex", "₹ crore / day", "change of that hedge as a calendar day passes"),
+        real("gex", "₹ crore / 1 %", "delta that dealers gain when the forward rises 1 %"),
+        real("dex", "₹ crore", "the underlying that dealers hold as a hedge"),
+        real("vex", "₹ crore / vol point", "change of that hedge when volatility rises one point"),
+        real("cex", "₹ crore / day", "change of that hedge as a calendar day passes"),
     ),
 )
 
