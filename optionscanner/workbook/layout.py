@@ -25,7 +25,7 @@ SCREEN_PIXELS = 1_840
 SCREEN_ROWS = 36
 """Rows of 20 pixels on the same screen with the ribbon open."""
 
-TEMPLATE_VERSION = "3"
+TEMPLATE_VERSION = "4"
 """Raised when sheets, blocks or names of the layout change; `layout_versions.py` keeps what earlier ones had."""
 
 SHEETS: tuple[Sheet, ...] = (

@@ -73,5 +73,18 @@ _VERSION_2 = Earlier(
     ),
 )
 
-EARLIER: Mapping[str, Earlier] = {"1": _VERSION_1, "2": _VERSION_2}
+_VERSION_3 = Earlier(
+    sheets=_VERSION_2.sheets | _words("OI_TRACKER EXPOSURE"),
+    names=_VERSION_2.names
+    | _each(_INDICES, "GEX_CR GAMMA_REGIME GAMMA_FLIP CALL_GAMMA_WALL PUT_GAMMA_WALL DEX_CR VEX_CR CEX_CR")
+    | _each("CONTROL", "OI_LEFT OI_LEFT_ANSWER OI_RIGHT OI_RIGHT_ANSWER OI_LIMITS OI_LIMITS_ANSWER")
+    | _words(
+        "EXPOSURE_band EXPOSURE_STRIKE EXPOSURE_TYPE exposure exposure_units exposure_head exposure_chart_title "
+        "exposure_example exposure_participants exposure_participants_units exposure_strikes exposure_strikes_units "
+        "OI_TRACKER_band"
+    )
+    | _each("oi_left oi_right", "chain chain_units head limits title total"),
+)
+
+EARLIER: Mapping[str, Earlier] = {"1": _VERSION_1, "2": _VERSION_2, "3": _VERSION_3}
 """version -> what it had."""
