@@ -54,10 +54,10 @@ def closing_volatility(
             layout.segment_keys, pricing.forward, pricing.atm_volatility, pricing.time_to_expiry, strict=True
         )
     ]
-    names = []
-    for u, name in enumerate(layout.names):
-        mine = np.flatnonzero(layout.segment_underlying == u)
-        names.append((name, constant_maturity(pricing.time_to_expiry[mine], pricing.atm_volatility[mine])))
+    monthly = constant_maturity(
+        layout.segment_underlying, pricing.time_to_expiry, pricing.atm_volatility, len(layout.names)
+    )
+    names = zip(layout.names, monthly.tolist(), strict=True)
     return ClosingVolatility([row for row in rows if np.isfinite(row[3])], [n for n in names if np.isfinite(n[1])])
 
 

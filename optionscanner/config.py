@@ -35,6 +35,7 @@ from optionscanner.config_sections import (
     Simulated,
     Stale,
     Underlyings,
+    Volatility,
     Windows,
     Workbook,
     default_rates,
@@ -52,6 +53,7 @@ from optionscanner.model.settings import (
     PricingSettings,
     ReadinessSettings,
     StaleSettings,
+    VolatilitySettings,
     WindowSettings,
 )
 
@@ -70,6 +72,7 @@ class Config(Section):
     )
     border: Border = Field(default_factory=Border)
     pricing: Pricing = Field(default_factory=Pricing)
+    volatility: Volatility = Field(default_factory=Volatility)
     open_interest: OpenInterest = Field(default_factory=OpenInterest)
     windows: Windows = Field(default_factory=Windows)
     exposure: Exposure = Field(default_factory=Exposure)
@@ -127,6 +130,7 @@ class Config(Section):
         return EngineSettings(
             border=BorderSettings(**self.border.model_dump()),
             pricing=PricingSettings(rate=in_force[-1].rate, **self.pricing.model_dump()),
+            volatility=VolatilitySettings(**self.volatility.model_dump()),
             open_interest=OpenInterestSettings(**self.open_interest.model_dump()),
             windows=WindowSettings(**self.windows.model_dump()),
             exposure=ExposureSettings(**self.exposure.model_dump()),

@@ -119,6 +119,13 @@ class Pricing(Section):
     )
 
 
+class Volatility(Section):
+    """Skew, and the place of volatility in the year."""
+
+    delta_gap: float = Field(default=_DEFAULT.volatility.delta_gap, ge=0.01, le=1, description="delta")
+    least_sessions: int = Field(default=_DEFAULT.volatility.least_sessions, ge=2, le=252, description="sessions")
+
+
 class OpenInterest(Section):
     """Whole-chain readings of open interest."""
 

@@ -326,7 +326,10 @@ def _marked(reading: Reading, chains: Chains, left_out: set[str]) -> Reading:
     if not left_out or "status" not in reading.columns:
         return reading
     gone = np.isin(np.array(chains.layout.names), list(left_out))
-    rows = gone[chains.layout.segment_underlying] if reading.spec.row == "segment" else gone
+    if "underlying" in reading.columns:
+        rows = np.isin(reading["underlying"].astype(str), list(left_out))
+    else:
+        rows = gone[chains.layout.segment_underlying] if reading.spec.row == "segment" else gone
     status = np.where(rows, Reason.QUARANTINED.words, reading["status"]).astype(object)
     return Reading(reading.spec, {**reading.columns, "status": status})
 

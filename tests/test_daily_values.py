@@ -330,10 +330,12 @@ def test_thirty_days_lie_between_two_expiries_in_total_variance():
     years = np.array([9.0, 37.0]) / 365
     # 9 and 37 days: 30 days are three quarters of the way.
     variance = 0.25 * 0.20**2 * 9 + 0.75 * 0.16**2 * 37
-    assert constant_maturity(years, np.array([0.20, 0.16])) == pytest.approx(math.sqrt(variance / 30), rel=1e-12)
-    assert constant_maturity(years[:1], np.array([0.20])) != constant_maturity(years[:1], np.array([0.20]))  # NaN
-    assert constant_maturity(years, np.array([np.nan, 0.16])) == 0.16
-    assert math.isnan(constant_maturity(np.array([]), np.array([])))
+    # One name has both expiries, one the near alone, one the far alone, one none.
+    owner, both = np.array([0, 0, 1, 2]), np.concatenate([years, years])
+    found = constant_maturity(owner, both, np.array([0.20, 0.16, 0.20, 0.16]), 4)
+    assert found[0] == pytest.approx(math.sqrt(variance / 30), rel=1e-12)
+    assert np.isnan(found[[1, 3]]).all() and found[2] == 0.16
+    assert constant_maturity(owner, both, np.array([np.nan, 0.16, 0.2, 0.2]), 4)[0] == 0.16
 
 
 def black(forward: float, strike: float, years: float, sigma: float, *, call: bool) -> float:

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import numpy as np
 
-from optionscanner.model.contracts import Floats
+from optionscanner.model.contracts import Floats, Ints
 
 DAYS_PER_YEAR = 365.0
 NEAREST_DAYS, FARTHEST_DAYS = 15.0, 60.0
 """A single expiry stands for 30 days within these bounds; farther away it would compare other things."""
 
 
-def constant_maturity(years: Floats, volatility: Floats, *, days: float = 30.0) -> float:
-    """Volatility [decimal a year] at `days`, from (n,) times to expiry [years, ascending] and volatilities.
+def constant_maturity(owner: Ints, years: Floats, volatility: Floats, count: int, *, days: float = 30.0) -> Floats:
+    """(count,) volatility [decimal a year] at `days` of each name, from (n,) times to expiry [years] and volatilities.
 
-    Total variance is interpolated between the two expiries around it; where only one side has a volatility, the
-    nearest counts if it lies within `NEAREST_DAYS` and `FARTHEST_DAYS`. NaN where nothing fits.
+    `owner` (n,) is the name of each expiry; those of one name stand in ascending order. Total variance is interpolated
+    between the two expiries around `days`; where only one side has a volatility, the nearest counts if it lies within
+    `NEAREST_DAYS` and `FARTHEST_DAYS`. NaN where nothing fits.
     """
-    known = np.isfinite(volatility) & np.isfinite(years) & (years > 0)
-    years, volatility = years[known], volatility[known]
     target = days / DAYS_PER_YEAR
-    after = int(np.searchsorted(years, target))
-    if 0 < after < len(years):
-        variance = float(np.interp(target, years, volatility**2 * years))
-        return float(np.sqrt(variance / target))
-    if not len(years):
-        return float("nan")
-    nearest = int(np.argmin(np.abs(years - target)))
-    inside = NEAREST_DAYS <= years[nearest] * DAYS_PER_YEAR <= FARTHEST_DAYS
-    return float(volatility[nearest]) if inside else float("nan")
+    known = np.isfinite(volatility) & np.isfinite(years) & (years > 0)
+    before, after = (np.flatnonzero(known & side) for side in (years < target, years >= target))
+    low, high = np.full(count, -1), np.full(count, -1)
+    low[owner[before]] = before  # the last assignment, which is the nearest expiry, stands
+    high[owner[after[::-1]]] = after[::-1]
+    result = np.full(count, np.nan)
+
+    both = np.flatnonzero((low >= 0) & (high >= 0))
+    near, far = low[both], high[both]
+    share = (target - years[near]) / (years[far] - years[near])
+    variance = (1.0 - share) * volatility[near] ** 2 * years[near] + share * volatility[far] ** 2 * years[far]
+    result[both] = np.sqrt(variance / target)
+
+    alone = np.flatnonzero((low >= 0) ^ (high >= 0))
+    one = np.maximum(low, high)[alone]
+    inside = (years[one] * DAYS_PER_YEAR >= NEAREST_DAYS) & (years[one] * DAYS_PER_YEAR <= FARTHEST_DAYS)
+    result[alone] = np.where(inside, volatility[one], np.nan)
+    return result

@@ -1,6 +1,10 @@
 """The engines of a cycle, in the order in which they run.
 
 1. price          forward, volatility at the money, straddle            price.py (on pricing.py)
+   volatility     skew at 25 delta, slope to the next expiry           volatility.py
+   volatility_rank  30-day volatility and its place in the year         volatility_rank.py (on maturity.py)
+   straddle       its volume-weighted mean and its rolls               straddle.py
+   settlement     on expiry day: where it may settle, the roll         settlement.py
 2. open_interest  sums, put-call ratios, maximum pain, walls            open_interest.py
 3. exposure_legs  dealer exposure of each leg                           exposure.py
    exposure         by expiry, gamma walls and flip                     exposure.py (on exposure_flip.py)
@@ -36,6 +40,10 @@ from optionscanner.analytics.open_interest_change import open_interest_change
 from optionscanner.analytics.open_interest_windows import open_interest_legs
 from optionscanner.analytics.price import price
 from optionscanner.analytics.readiness import readiness
+from optionscanner.analytics.settlement import settlement
+from optionscanner.analytics.straddle import straddle
+from optionscanner.analytics.volatility import volatility
+from optionscanner.analytics.volatility_rank import volatility_rank
 from optionscanner.model.chains import Chains
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
@@ -94,6 +102,22 @@ def _price(x: Inputs) -> tuple[State, Reading]:
     return price(x.chains, x.pricing, x.state, x.settings)
 
 
+def _volatility(x: Inputs) -> tuple[State, Reading]:
+    return volatility(x.chains, x.pricing, x.state, x.settings)
+
+
+def _volatility_rank(x: Inputs) -> tuple[State, Reading]:
+    return volatility_rank(x.chains, x.pricing, x.state, x.settings)
+
+
+def _straddle(x: Inputs) -> tuple[State, Reading]:
+    return straddle(x.chains, x.pricing, x.state, x.settings)
+
+
+def _settlement(x: Inputs) -> tuple[State, Reading]:
+    return settlement(x.chains, x.state, x.made["price"], x.settings)
+
+
 def _open_interest(x: Inputs) -> tuple[State, Reading]:
     return open_interest(x.chains, x.pricing, x.state, x.settings)
 
@@ -148,6 +172,10 @@ def _alerts(x: Inputs) -> tuple[State, Reading]:
 
 ENGINES: tuple[Engine, ...] = (
     Engine("price", (), _price),
+    Engine("volatility", (), _volatility),
+    Engine("volatility_rank", (), _volatility_rank),
+    Engine("straddle", (), _straddle),
+    Engine("settlement", ("price",), _settlement),
     Engine("open_interest", (), _open_interest),
     Engine("exposure_legs", (), _exposure_legs),
     Engine("exposure", ("exposure_legs",), _exposure),

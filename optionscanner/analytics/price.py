@@ -24,9 +24,7 @@ def price(chains: Chains, pricing: Pricing, state: State, settings: EngineSettin
     """State with the day's first values, and the reading; one row per (underlying, expiry)."""
     layout, spots = chains.layout, chains.underlyings
     owner = layout.segment_underlying
-    # A price of an earlier day, or one above the underlying's, is no part of today's straddle.
-    void = np.isin(pricing.iv_reason, (Reason.NOT_TRADED_TODAY, Reason.AT_OR_ABOVE_UPPER_BOUND))
-    straddle = segments.at(np.where(void, np.nan, pricing.price).sum(axis=1), pricing.atm_row)
+    straddle = segments.at(straddles(pricing), pricing.atm_row)
     # The first engine of a cycle begins the marks of what the cycle changes.
     state = replace(state, touched=chains.updated.copy(), stepped=np.zeros(layout.segments, dtype=bool))
     state = _day_values(state, chains.updated, atm_iv=pricing.atm_volatility, straddle=straddle)
@@ -62,6 +60,13 @@ def price(chains: Chains, pricing: Pricing, state: State, settings: EngineSettin
         },
     )
     return state, reading
+
+
+def straddles(pricing: Pricing) -> Floats:
+    """(R,) call plus put of each strike [₹]; NaN where either has no price of today."""
+    # A price of an earlier day, or one above the underlying's, is no part of today's straddle.
+    void = np.isin(pricing.iv_reason, (Reason.NOT_TRADED_TODAY, Reason.AT_OR_ABOVE_UPPER_BOUND))
+    return np.asarray(np.where(void, np.nan, pricing.price).sum(axis=1))
 
 
 def status(chains: Chains, pricing: Pricing, settings: EngineSettings) -> np.ndarray:

@@ -176,6 +176,7 @@ def resumed_trails(connection: sqlite3.Connection, session: int, day: DayContext
     }
     rows = connection.execute(
         f"SELECT price.at, price.underlying, price.expiry, {', '.join(SOURCES)} FROM price "
+        "LEFT JOIN straddle USING (session, at, underlying, expiry) "
         "LEFT JOIN open_interest USING (session, at, underlying, expiry) "
         "LEFT JOIN flow USING (session, at, underlying, expiry) "
         "LEFT JOIN readiness USING (session, at, underlying) "

@@ -27,6 +27,7 @@ SECONDS_PER_YEAR = 365 * 86_400
 
 SessionKind = Literal["regular", "full", "split", "muhurat", "fictitious"]
 UnderlyingKind = Literal["INDEX", "STOCK"]
+SettledBy = Literal["average", "auction"]
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _ONE_DAY = timedelta(days=1)
@@ -50,6 +51,10 @@ class TradingSession:
     """when index contracts that expire on this day stop, if before `closes`"""
     confirmed: bool = True
     """False: the hours rest on one secondary source"""
+    settlement_from: datetime | None = None
+    """from when on prices count for what contracts that expire on this day settle at; None where not known"""
+    settles_by: SettledBy = "average"
+    """average: mean over the window to 15:30; auction: price of the cash market's closing auction"""
 
     def is_open(self, at: datetime) -> bool:
         """Whether futures and options trade at `at`: from the open, until just before the close."""
@@ -80,6 +85,8 @@ class HoursRule:
     opens: time
     closes: time
     expiring_index_closes: time
+    settlement_from: time
+    settles_by: SettledBy
     confirmed: bool
     note: str
     source: str
@@ -174,6 +181,8 @@ class TradingCalendar:
                 description=rule.note,
                 source=rule.source,
                 expiring_index_closes=_at(day, rule.expiring_index_closes),
+                settlement_from=_at(day, rule.settlement_from),
+                settles_by=rule.settles_by,
                 confirmed=rule.confirmed,
             )
         if special.opens is None or special.closes is None:
@@ -308,12 +317,15 @@ def load_calendar() -> TradingCalendar:
     years = sorted(int(row["year"]) for row in _rows("calendar_coverage.csv"))
     if years != list(range(years[0], years[-1] + 1)):
         raise UnknownDate(f"calendar_coverage.csv must list consecutive years, lists {years}; add the others")
+    settled: dict[str, SettledBy] = {"average": "average", "auction": "auction"}
     hours = [
         HoursRule(
             effective_from=date.fromisoformat(row["effective_from"]),
             opens=time.fromisoformat(row["opens"]),
             closes=time.fromisoformat(row["closes"]),
             expiring_index_closes=time.fromisoformat(row["expiring_index_closes"]),
+            settlement_from=time.fromisoformat(row["settlement_from"]),
+            settles_by=settled[row["settles_by"]],
             confirmed={"yes": True, "no": False}[row["confirmed"]],
             note=row["note"],
             source=row["source"],

@@ -7,6 +7,7 @@ Missing is NaN in arrays, "" in text, NULL in the history.
 from __future__ import annotations
 
 from optionscanner.model.anchors import WINDOWS
+from optionscanner.model.columns_volatility import SETTLEMENT, STRADDLE, VOLATILITY, VOLATILITY_RANK
 from optionscanner.model.table_spec import Column, Kind, TableSpec, count, real, text, time
 
 __all__ = ["Column", "Kind", "TableSpec"]
@@ -323,6 +324,10 @@ ALERTS = TableSpec(
 
 READINGS: tuple[TableSpec, ...] = (
     PRICE,
+    VOLATILITY,
+    VOLATILITY_RANK,
+    STRADDLE,
+    SETTLEMENT,
     OPEN_INTEREST,
     EXPOSURE_LEGS,
     EXPOSURE,

@@ -35,6 +35,16 @@ class PricingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class VolatilitySettings:
+    """Skew, and the place of volatility in the year."""
+
+    delta_gap: float = 0.2
+    """Deltas of the two strikes around 25 delta may differ by this much, else the skew is blank."""
+    least_sessions: int = 60
+    """Days of daily volatility below which rank and percentile are blank."""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenInterestSettings:
     """Whole-chain readings of open interest."""
 
@@ -179,6 +189,7 @@ class EngineSettings:
 
     border: BorderSettings = field(default_factory=BorderSettings)
     pricing: PricingSettings = field(default_factory=PricingSettings)
+    volatility: VolatilitySettings = field(default_factory=VolatilitySettings)
     open_interest: OpenInterestSettings = field(default_factory=OpenInterestSettings)
     windows: WindowSettings = field(default_factory=WindowSettings)
     exposure: ExposureSettings = field(default_factory=ExposureSettings)

@@ -15,7 +15,7 @@ from optionscanner.model.anchors import Anchors
 from optionscanner.model.contracts import Bools, Floats, Layout, moved
 from optionscanner.model.trails import Trails
 
-STATE_VERSION = 5
+STATE_VERSION = 6
 """Raised with every change of the names below or of their meaning; state of another version is not resumed."""
 
 SEGMENT_STATE: Mapping[str, str] = {
@@ -47,6 +47,19 @@ SEGMENT_STATE: Mapping[str, str] = {
     "straddle_open": "first straddle of the day, ₹",
     "straddle_high": "highest straddle of the day, ₹",
     "straddle_low": "lowest straddle of the day, ₹",
+    "straddle_first_strike": "strike at the money of the day's first observation, ₹",
+    "straddle_strike": "strike at the money of the newest observation, ₹",
+    "straddle_units": "units traded in both its legs by then",
+    "straddle_value": "sum of straddles times units traded in them since the first observation, ₹",
+    "straddle_volume": "those units",
+    "straddle_rolls": "changes of the strike at the money today",
+    "straddle_rolled_at": "when the newest of them was observed, seconds since 1970 UTC",
+    "straddle_rolled_from": "strike at the money before it, ₹",
+    "iv_30_first": "first 30-day volatility of the day, decimal; in the row of a name's nearest expiry",
+    "settle_sum": "on expiry day, sum of spots of the settlement window times the seconds that each stood",
+    "settle_seconds": "those seconds",
+    "settle_at": "newest observation that had a spot, seconds since 1970 UTC",
+    "settle_spot": "its spot, ₹",
 }
 """name -> meaning, shape (S,)."""
 
@@ -61,6 +74,7 @@ LEG_STATE: Mapping[str, str] = {
     "read_open_interest": "open interest at the newest distinct observation that saw the leg, units",
     "open_open_interest": "open interest read in the first minutes of the session, units",
     "open_price": "price in the first minutes of the session, ₹",
+    "open_iv": "implied volatility in the first minutes of the session, decimal",
 }
 """name -> meaning, shape (R, 2)."""
 

@@ -23,6 +23,9 @@ LEAST_STEP = 300.0
 SOURCES = (
     "price.spot",
     "price.straddle",
+    "straddle.vwap",
+    "price.atm_strike",
+    "price.atm_iv",
     "open_interest.put_call_ratio",
     "readiness.readiness",
     "flow.ewma_atm",
