@@ -137,7 +137,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     health.probes += (spreadsheet_probe(workbook),)
     if workbook.live:
         health.told_elsewhere = frozenset({"workbook"})
-    shown = ShowSettings.of(config.workbook, settings.stale, settings.windows)
+    shown = ShowSettings.of(config.workbook, settings)
     cycle = Cycle(
         session=session,
         settings=settings,

@@ -20,6 +20,7 @@ MUST_BE_SEEN = {
     "STOCKS_GROUPED": [],
     PICKED: [f"{PICKED}_chain", f"{PICKED}_scan", f"{PICKED}_ignored"],
     "EXPOSURE": [],
+    "HEATMAP": ["heatmap"],
     "OI_TRACKER": ["oi_left_chain", "oi_right_chain"],
     "EOD_REPORT": ["eod_indices"],
     "CONTROL": [],
@@ -57,7 +58,8 @@ def cells_of(sheet):
 def test_sheets_stand_in_the_documented_order():
     assert list(BY_NAME) == [
         "ALERT_SUMMARY", "NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX",
-        "STOCKS_GROUPED", "OI_TRACKER", "DRILLDOWN", "EXPOSURE", "EOD_REPORT", "CONTROL", "SYSTEM_HEALTH", "NAMES",
+        "STOCKS_GROUPED", "OI_TRACKER", "DRILLDOWN", "EXPOSURE", "HEATMAP", "EOD_REPORT", "CONTROL",
+        "SYSTEM_HEALTH", "NAMES",
     ]  # fmt: skip
 
 
@@ -145,7 +147,7 @@ def test_every_column_that_names_a_reading_finds_it():
     declared |= {f"health.{name}" for name in HealthItem.__dataclass_fields__}
     declared |= {f"event.{name}" for name in Event.__dataclass_fields__}
     of_the_renderer = ("row.", "chain.", "call.", "put.", "day.", "group.", "worst.", "run.", "band.", "eod.", "trail.",
-                       "control.", "example.", "ladder.", "participant.", "tracked.", "limit.")  # fmt: skip
+                       "control.", "example.", "ladder.", "participant.", "tracked.", "limit.", "tile.")  # fmt: skip
     made_of_others = {"alerts.dir", "activity.dir", "activity.signal", "exposure.name", "exposure.expiry"}
     sources = {column.source for _, _, column in all_columns()}
     sources |= {c.source for sheet in SHEETS for cells in sheet.cells for c in cells.cells}

@@ -42,6 +42,7 @@ TEXTS = [
     *((looks.PUT, ground) for ground in (WHITE, looks.PUT_TINT)),
     *((looks.MUTED, ground) for ground in (WHITE, looks.HEADER)),
     (looks.BULL, looks.BULL_TINT), (looks.BEAR, looks.BEAR_TINT),
+    (looks.INK, looks.BULL_MIDDLE), (looks.INK, looks.BEAR_MIDDLE),
     (WHITE, looks.BULL), (WHITE, looks.BEAR),
     (looks.IDLE_INK, looks.IDLE), (looks.IDLE_INK, looks.STALE),
     *((WHITE, fill) for fill in looks.MODES.values()),
@@ -51,6 +52,8 @@ TEXTS = [
 APART = [
     (looks.CALL, looks.PUT), (looks.CALL_TINT, looks.PUT_TINT), (looks.CALL_BAR, looks.PUT_BAR),
     (looks.BULL, looks.BEAR), (looks.BULL_TINT, looks.BEAR_TINT),
+    (looks.BULL, looks.BULL_MIDDLE), (looks.BULL_MIDDLE, looks.BULL_TINT),
+    (looks.BEAR, looks.BEAR_MIDDLE), (looks.BEAR_MIDDLE, looks.BEAR_TINT), (looks.BULL_MIDDLE, looks.BEAR_MIDDLE),
     (looks.BULL_TINT, looks.CAUTION), (looks.BEAR_TINT, looks.CAUTION), (looks.CAUTION, looks.IDLE),
     (looks.LATE, looks.STALE), (looks.LATE, looks.CAUTION), (looks.LATE, WHITE), (looks.STALE, WHITE),
     (looks.PAIN, looks.CALL_TINT), (looks.PAIN, looks.PUT_TINT),

@@ -281,7 +281,7 @@ def test_a_workbook_of_version_2_gets_what_it_lacks(second, template, tmp_path):
     path = tmp_path / "Second.xlsx"
     path.write_bytes(second)
     done = upgraded(second, template)
-    assert (done.sheets, done.left) == (("OI_TRACKER", "EXPOSURE"), ())
+    assert (done.sheets, done.left) == (("OI_TRACKER", "EXPOSURE", "HEATMAP"), ())
     assert set(done.names) == {f"{index}_{number}" for index in indices for number in numbers} | {
         f"CONTROL_OI_{of}" for of in ("LEFT", "LEFT_ANSWER", "RIGHT", "RIGHT_ANSWER", "LIMITS", "LIMITS_ANSWER")
     }

@@ -68,6 +68,8 @@ class Kind(StrEnum):
     DATE_TIME = "date and time"
     MOVE = "move"
     """A signed number with one decimal."""
+    DIRECTED = "directed"
+    """A whole number with an arrow for its sign: up for +, down for -."""
     CRORE = "₹ crore"
     """Money in crore, either sign: one decimal; from 100 a rule of the sheet makes it whole, with Indian grouping."""
     EXACT = "exact"
@@ -120,6 +122,7 @@ _LOOKS: dict[Kind, _Look] = {
     Kind.DATE_TIME: _Look("dd-mmm-yy hh:mm:ss", "left", shrink=True),
     Kind.DAYS: _Look("[<1]h:mm;0.0", "right"),
     Kind.MOVE: _Look("+0.0;-0.0;0.0", "right", shrink=True),
+    Kind.DIRECTED: _Look('"▲"0;"▼"0;0', "right"),
     Kind.CRORE: _Look("0.0", "right", shrink=True),
     Kind.EXACT: _Look("General", "right"),
     Kind.ANY: _Look("General", "left"),

@@ -86,6 +86,8 @@ _OWN: dict[str, Meaning] = {
         ("alerts.dir", "first letters of the direction: BULL or BEAR", "text", CYCLE, "alerts of this program"),
         ("trail.at", "when the five minutes begin; the row holds the newest values in them", "hh:mm:ss IST", CYCLE,
          _HERE),
+        ("tile.readiness", "readiness of the nearest expiry with its direction: up bullish, down bearish; blank where "
+         "stale", "0-100", PRICE, "readiness.readiness and readiness.direction in the history"),
         ("health.item", "what is looked at", "text", "", _ABOUT),
         ("health.value", "what was found", "as the item says", CYCLE, _ABOUT),
         ("health.limit", "what it is held against", "as the item says", "", _ABOUT),

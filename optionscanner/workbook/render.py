@@ -22,6 +22,7 @@ from optionscanner.workbook.render_cells import INDIA
 from optionscanner.workbook.render_control import control_blocks
 from optionscanner.workbook.render_eod import eod_blocks
 from optionscanner.workbook.render_exposure import exposure_blocks, exposure_shares
+from optionscanner.workbook.render_heatmap import heatmap_blocks
 from optionscanner.workbook.render_index import events, index_blocks
 from optionscanner.workbook.render_oi_tracker import tracker_blocks
 from optionscanner.workbook.render_order import Order, next_order
@@ -61,6 +62,7 @@ def render(
         *_stock_blocks(view, [i for i in positions if view.passes(i)]),
         *tracker_blocks(view),
         *exposure_blocks(view, [view.position[name] for name in by_gamma.names]),
+        *heatmap_blocks(view),
         *eod_blocks(view),
         *control_blocks(view),
         *health_blocks(view),

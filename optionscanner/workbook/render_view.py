@@ -18,7 +18,13 @@ from optionscanner.model.frame import Cell
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
 from optionscanner.model.reports import CycleReport
-from optionscanner.model.settings import StaleSettings, WindowSettings
+from optionscanner.model.settings import (
+    EngineSettings,
+    ExposureSettings,
+    ReadinessSettings,
+    StaleSettings,
+    WindowSettings,
+)
 from optionscanner.workbook.formats import Kind, Units
 from optionscanner.workbook.grid import Column
 from optionscanner.workbook.layout_index import CHAIN_SIDE, INDICES, PICKED
@@ -100,15 +106,18 @@ class ShowSettings:
     """Names on the left and the right of OI_TRACKER."""
     window_limits: tuple[float, ...] = WindowSettings().limits
     """% beyond which OI_TRACKER marks a change over 3, 5, 10, 15 and 30 minutes; 0 for none."""
+    exposure: ExposureSettings = field(default_factory=ExposureSettings)
+    """Where HEATMAP begins to colour gamma."""
+    bands: ReadinessSettings = field(default_factory=ReadinessSettings)
+    """Where it changes the colour of readiness."""
     front: str = "file only"
     """State of the spreadsheet front, as the band says it."""
     stale: StaleSettings = field(default_factory=StaleSettings)
 
     @classmethod
-    def of(
-        cls, section: WorkbookSection, stale: StaleSettings | None = None, windows: WindowSettings | None = None
-    ) -> ShowSettings:
-        """Settings from the configuration's workbook section, the engines' idea of stale, and their windows."""
+    def of(cls, section: WorkbookSection, engines: EngineSettings | None = None) -> ShowSettings:
+        """Settings from the configuration's workbook section, and the limits that the engines work with."""
+        engines = engines or EngineSettings()
         return cls(
             units=Units(section.units),
             strikes=min(section.strikes, CHAIN_SIDE),
@@ -116,8 +125,10 @@ class ShowSettings:
             resort=section.resort_s,
             watchlist=tuple(section.watchlist),
             tracked=(section.oi_left, section.oi_right),
-            window_limits=(windows or WindowSettings()).limits,
-            stale=stale or StaleSettings(),
+            window_limits=engines.windows.limits,
+            exposure=engines.exposure,
+            bands=engines.readiness,
+            stale=engines.stale,
         )
 
 

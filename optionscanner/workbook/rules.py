@@ -11,9 +11,11 @@ from typing import Any
 from optionscanner.workbook import looks
 from optionscanner.workbook.formats import INDIAN_CRORE, INDIAN_LAKH, WHOLE, Kind
 from optionscanner.workbook.grid import Sheet, Table
+from optionscanner.workbook.layout_heatmap import HEATMAP
 from optionscanner.workbook.layout_index import CHAIN_SHEETS
 from optionscanner.workbook.layout_oi_tracker import TRACKER
 from optionscanner.workbook.layout_system import HEARTBEAT
+from optionscanner.workbook.rules_heatmap import write_heatmap_rules
 from optionscanner.workbook.rules_oi_tracker import write_tracker_rules
 from optionscanner.workbook.splice import column_letters
 
@@ -39,6 +41,8 @@ def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
         _ladder(sheet, worksheet, add)
     if sheet.name == TRACKER:
         write_tracker_rules(sheet, worksheet, add)
+    if sheet.name == HEATMAP.name:
+        write_heatmap_rules(sheet, worksheet, add)
     for table in sheet.tables:
         _freshness(table, worksheet, add)
         _trading_words(table, worksheet, add)
