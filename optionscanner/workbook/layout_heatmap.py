@@ -73,8 +73,8 @@ HEATMAP = Sheet(
     ),
     texts=(
         Text(_TITLE_ROW, 1, "Colour by GEX or TRS: pick it in the tinted cell", "caption"),
-        Text(_LEGEND_ROW, 1, "GEX +: dealers damp moves. GEX -: they amplify. TRS ▲ bullish, ▼ bearish. "
-             "Grey: no number now, see Status on EXPOSURE and STOCKS_GROUPED.", "label"),
+        Text(_LEGEND_ROW, 1, "GEX + damps moves, - amplifies them. TRS ▲ bullish, ▼ bearish. Grey: no number now, "
+             "see EXPOSURE.", "label"),
         Text(_LEGEND_ROW, _LIMITS + TILE - 2, "GEX %, deeper from", "legend"),
         Text(_LEGEND_ROW, _LIMITS + 3 * TILE - 2, "TRS, deeper from", "legend"),
     ),
