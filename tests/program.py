@@ -6,9 +6,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import openpyxl
 
@@ -45,6 +47,13 @@ def environment() -> dict[str, str]:
     screens = ("DISPLAY", "WAYLAND_DISPLAY")
     path = str(Path(sys.executable).parent)
     return {**{k: v for k, v in os.environ.items() if k not in screens}, "PATH": path, "PYTHONIOENCODING": "utf-8"}
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """The same for what runs in this process: no spreadsheet program prints a report that no test looks at."""
+    with mock.patch.dict(os.environ, environment(), clear=True):
+        yield
 
 
 def run(*arguments: object, timeout: float = 240.0) -> Ended:

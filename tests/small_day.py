@@ -20,7 +20,7 @@ import pyarrow as pa
 from optionscanner import app
 from optionscanner.adapters.recorded.format import write_day
 from tests import program
-from tests.program import Ended
+from tests.program import Ended, alone
 from tests.recorded_samples import DAY, EXPIRY, instruments, manifest, options, spots
 
 WEEKLY = date(2026, 2, 3)
@@ -175,13 +175,19 @@ class Place:
         return bool(self.cells("ALERT_SUMMARY")) and not list(self.folder.glob("*.part"))
 
 
+def run_here(arguments: Sequence[object]) -> int:
+    """The program's `main` in this process, with no spreadsheet program within its reach; its exit code."""
+    with alone():
+        try:
+            return app.main([str(word) for word in arguments])
+        except SystemExit as ended:
+            return int(str(ended.code))
+
+
 def main(capsys: Any, arguments: Sequence[object]) -> Ended:
     """The program's `main` in this process, as a test of pytest sees it."""
     capsys.readouterr()
-    try:
-        code = app.main([str(word) for word in arguments])
-    except SystemExit as ended:
-        code = int(str(ended.code))
+    code = run_here(arguments)
     said = capsys.readouterr()
     return Ended(code, said.out, said.err)
 

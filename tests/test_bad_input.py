@@ -34,7 +34,7 @@ from tests.recorded_samples import (
     stock_rows,
     write_csv,
 )
-from tests.small_day import NAMES, Name, Place, Row, Spot, main, small_day, times
+from tests.small_day import NAMES, Name, Place, Row, Spot, main, run_here, small_day, times
 
 HEALTHY = tuple(NAMES)
 
@@ -68,7 +68,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clean(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """What an undisturbed run on `recording` leaves."""
     place = Place(tmp_path_factory.mktemp("clean"))
-    assert app.main(place.replay(recording)) == 0
+    assert run_here(place.replay(recording)) == 0
     return place
 
 
@@ -649,7 +649,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, str]:
     with pytest.MonkeyPatch.context() as patch:
         said: list[str] = []
         patch.setattr(app.console, "say", said.append)
-        assert app.main(arguments) == 0
+        assert run_here(arguments) == 0
     return place, "\n".join(said)
 
 

@@ -20,12 +20,11 @@ from typing import Any
 import pytest
 import time_machine
 
-from optionscanner import app
 from tests import program
 from tests.mischief import at_cycles
 from tests.program import Ended
 from tests.recorded_samples import STOCK_HEADER, stock_rows, write_csv
-from tests.small_day import Name, Place, main, small_day
+from tests.small_day import Name, Place, main, run_here, small_day
 
 MINUTES = 12
 
@@ -49,7 +48,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clean(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """What an undisturbed run on `recording` leaves."""
     place = Place(tmp_path_factory.mktemp("clean"))
-    assert app.main(place.replay(recording)) == 0
+    assert run_here(place.replay(recording)) == 0
     return place
 
 
