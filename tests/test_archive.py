@@ -351,6 +351,7 @@ def test_space_is_given_back(tmp_path: Path) -> None:
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
 
 
+@pytest.mark.slow
 def test_a_file_of_before_is_rewritten_once(tmp_path: Path) -> None:
     path = kept(tmp_path / "h.db")
     connection = sqlite3.connect(path)

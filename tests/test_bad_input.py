@@ -201,6 +201,7 @@ def test_a_history_folder_of_the_configuration_that_is_a_file(
     refused(ended, "history.folder", place.config, "cannot be made", "--history")
 
 
+@pytest.mark.slow
 def test_a_log_that_cannot_be_written_costs_the_log_alone(
     recording: Path, place: Place, clean: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -318,6 +319,7 @@ def test_what_is_no_workbook_stays_untouched_and_the_engine_goes_on(
     assert part in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["~$book.xlsx", ".~lock.book.xlsx#"])
 def test_a_locked_workbook_is_left_to_who_has_it_open(
     name: str, recording: Path, clean: Place, place: Place, capsys: pytest.CaptureFixture[str]
@@ -329,6 +331,7 @@ def test_a_locked_workbook_is_left_to_who_has_it_open(
     assert place.contents() == clean.contents()
 
 
+@pytest.mark.slow
 def test_a_read_only_workbook(recording: Path, clean: Place, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(clean.workbook, place.workbook)
     place.workbook.chmod(0o444)
@@ -345,6 +348,7 @@ def test_a_workbook_whose_name_leaves_no_room_for_the_unfinished_one(
     assert place.contents() == clean.contents()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", ["मेरा बाज़ार", "with  two spaces", "quote's & <angle> #1 100%", "é" * 100, "=cmd", "ünïcode-\U0001f4c8"]
 )
@@ -360,6 +364,7 @@ def test_folders_of_any_name(
     assert place.contents() == clean.contents()
 
 
+@pytest.mark.slow
 def test_long_paths(clean: Place, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """SQLite's paths end at 512 bytes; all others go on to the system's limit."""
     deep = tmp_path
@@ -556,6 +561,7 @@ def test_a_recording_without_observations_is_said_to_be_empty(
     assert ended.accounted == {"source": 0, "processed": 0, "refused": 0, "before": 0, "after": 0}
 
 
+@pytest.mark.slow
 def test_times_of_change_that_cannot_be_are_left_out(
     recording: Path, place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -755,6 +761,7 @@ def test_names_that_look_like_formulas_are_text_and_stored_as_they_are(
     assert not any("CMD" in formula.partition("</f>")[0] for sheet in sheets for formula in sheet.split("<f>")[1:])
 
 
+@pytest.mark.slow
 def test_characters_that_no_workbook_can_carry(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -778,6 +785,7 @@ def raw(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "part"),
     [
@@ -856,6 +864,7 @@ def test_a_misread_figure_of_a_raw_file_moves_no_other_contract(
     assert found["bad"] == found["good"]
 
 
+@pytest.mark.slow
 def test_no_damage_to_a_file_gets_past_the_sentences(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,6 +65,7 @@ def book(filled, tmp_path) -> Path:
     return Path(shutil.copy(filled, tmp_path / "Book.xlsx"))
 
 
+@pytest.mark.slow
 def test_both_readers_find_what_the_picture_held(filled):
     data = filled.read_bytes()
     expected = {
@@ -86,6 +87,7 @@ def test_what_differs_is_named(filled):
     assert "it says 2026-01-30 LIVE where" in mine.difference(replace(mine, mode="LIVE"))
 
 
+@pytest.mark.slow
 def test_an_open_workbook_is_copied_through_its_program(book, tmp_path):
     """The file on the disk is not even looked at."""
     there, held = tmp_path / "Other.xlsx", book.read_bytes()
@@ -217,11 +219,13 @@ def test_what_goes_wrong_is_told_in_one_sentence(book, history):
     assert "no values-only copy was made, because it is not an .xlsx file" in heard.warned[0]
 
 
+@pytest.mark.slow
 def test_deleted_sheets_come_back_into_a_closed_workbook(book, history):
     archive = Archive(subject_of(book, history), lambda: 0.0, lambda: 0.0)
     assert archive.restore() == "Book.xlsx: nothing of what was asked for is missing"
 
 
+@pytest.mark.slow
 def test_without_a_program_to_print_it_says_so(book, history, monkeypatch):
     monkeypatch.setattr("optionscanner.app_archive.office_program", lambda: None)
     said = list(copied(subject_of(book, history, eod_pdf=True), now=ist(16, 0)))
@@ -232,6 +236,7 @@ def test_without_a_program_to_print_it_says_so(book, history, monkeypatch):
 # The PDF
 
 
+@pytest.mark.slow
 def test_only_the_report_is_left_to_print_and_its_names_stay(filled, tmp_path):
     path = tmp_path / "Report.xlsx"
     path.write_bytes(report_only(filled.read_bytes()))

@@ -468,6 +468,7 @@ def words_of_the_program() -> set[str]:
     return texts
 
 
+@pytest.mark.slow
 def test_every_sentence_that_is_quoted_is_one_that_the_program_says():
     texts = words_of_the_program()
     quoted = [row[0] for row in rows_of("Troubleshooting")]

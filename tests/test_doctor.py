@@ -163,6 +163,7 @@ def test_only_the_end_of_a_long_log_and_no_half_line(tmp_path: Path) -> None:
     assert 5_000 < len(found) < 20_000
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_clean_report(planted: Path) -> None:
     done = subprocess.run(
         program.command("--doctor", "--to", planted / "r.zip", "--config", planted / "my.yaml"),

@@ -210,6 +210,7 @@ def test_memory_stays_flat_however_many_rows(tmp_path: Path) -> None:
     assert peak < 3_000_000
 
 
+@pytest.mark.slow
 def test_the_command_exports(history: Path, tmp_path: Path) -> None:
     done = program.run(
         "--export", "flow", "--to", tmp_path / "x.csv", "--history", history, "--date", "2026-01-30",

@@ -307,6 +307,7 @@ def assert_flip(reading, row, legs, reference):
 LOOSE = replace(SETTINGS, exposure=ExposureSettings(min_priced=0.0))
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(random_markets())
 def test_every_number_equals_a_loop_over_the_legs(market):

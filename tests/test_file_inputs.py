@@ -53,6 +53,7 @@ def test_a_new_workbook_holds_nothing_but_the_first_number(host):
     assert held == {"CONTROL_REQUEST": 0.0, "HEATMAP_SCALE": "GEX"}
 
 
+@pytest.mark.slow
 def test_what_the_user_saved_is_read(host):
     typed(host, CONTROL_COMMAND="RECALC", CONTROL_REQUEST=3, CONTROL_MUTE_UNTIL=0.5, CONTROL_SHARE="=4*5",
           CONTROL_WATCHLIST=("INFY", None, "M&M"))  # fmt: skip
@@ -69,6 +70,7 @@ def test_it_is_read_again_only_when_somebody_saved(host):
     assert host.control().values == first.values
 
 
+@pytest.mark.slow
 def test_cells_are_put_back_and_a_picture_never_touches_the_others(host):
     typed(host, CONTROL_COMMAND="STOP", CONTROL_UNITS="UNITS", CONTROL_WATCHLIST=("INFY", "TCS"))
     host.control()
@@ -82,6 +84,7 @@ def test_cells_are_put_back_and_a_picture_never_touches_the_others(host):
     assert host.path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_what_cannot_be_put_back_now_is_put_back_later(host):
     typed(host, CONTROL_COMMAND="PAUSE")
     lock = host.path.with_name(f".~lock.{host.path.name}#")
@@ -94,6 +97,7 @@ def test_what_cannot_be_put_back_now_is_put_back_later(host):
     assert host.control().values["CONTROL_COMMAND"] is None
 
 
+@pytest.mark.slow
 def test_a_row_that_the_user_inserts_moves_the_cell_along(host):
     book = openpyxl.load_workbook(host.path)
     row, column = CELL["CONTROL_UNITS"]
@@ -106,6 +110,7 @@ def test_a_row_that_the_user_inserts_moves_the_cell_along(host):
     assert "CONTROL_SHARE" not in values
 
 
+@pytest.mark.slow
 def test_while_paused_only_control_and_the_front_change_even_after_the_user_saved(host):
     report, later = builders.day_of_reports([builders.ist(10, 30), builders.ist(10, 35)])
     host.write(render(report)[0])

@@ -398,6 +398,7 @@ def by_rule(signs):
     return out
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.lists(st.sampled_from([UP, DOWN, FLAT]), max_size=25))
 def test_any_sequence_of_signs_follows_the_rule(signs):
@@ -498,6 +499,7 @@ def by_loop(pictures, pricings, parameters):
     return out
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1))
 def test_a_lively_market_followed_by_a_loop_gives_the_same(seed):

@@ -332,6 +332,7 @@ def test_whole_numbers_end_where_counting_ends(given: float, kept: float) -> Non
 any_float = st.floats(width=64) | st.sampled_from([5e-324, 1.7976931348623157e308, float("inf"), float("-inf")])
 
 
+@pytest.mark.slow
 @given(numbers=hnp.arrays(float, (len(SEGMENT_STATE), 4), elements=any_float))
 def test_state_and_readings_keep_every_float(tmp_path_factory: pytest.TempPathFactory, numbers: np.ndarray) -> None:
     (report,) = builders.day_of_reports(INSTANTS[:1])
@@ -736,6 +737,7 @@ def test_a_restart_continues_as_if_nothing_had_happened(tmp_path: Path) -> None:
     assert content(path) == content(stored(tmp_path / "uninterrupted.db", reports))
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_is_whole_and_goes_on_to_the_same_end(tmp_path: Path) -> None:
     cycles, path = 60, tmp_path / "killed.db"
     seed = random.randrange(1_000_000)

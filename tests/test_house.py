@@ -2,6 +2,7 @@
 
 import ast
 import fnmatch
+import functools
 import graphlib
 import json
 import re
@@ -98,6 +99,7 @@ def module_name(path: Path) -> str:
 SOURCES = {module_name(path): path for path in sorted((ROOT / PACKAGE).rglob("*.py"))}
 
 
+@functools.cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 

@@ -101,6 +101,7 @@ def test_code_names_of_the_sheets_are_those_of_the_project(book):
     assert re.search(rb'codeName="(\w+)"', held["xl/workbook.xml"])[1] == b"ThisWorkbook"
 
 
+@pytest.mark.slow
 def test_the_same_sources_give_the_same_bytes(book):
     assert template_for(book, SOURCES)() == book.read_bytes()
 
@@ -116,6 +117,7 @@ def test_the_file_is_well_formed_and_has_a_button_for_each_macro(book):
         assert f"Public Sub {procedure}()" in held[module]
 
 
+@pytest.mark.slow
 def test_macros_speak_of_cells_and_words_that_control_has(book):
     names = openpyxl.load_workbook(book, keep_vba=True).defined_names
     said = "".join(path.read_text(encoding="ascii") for path in SOURCES.glob("*.bas"))
@@ -127,6 +129,7 @@ def test_macros_speak_of_cells_and_words_that_control_has(book):
     assert {*COMMANDS.values(), "RESTORE", "STOP"} <= set(command.choices)
 
 
+@pytest.mark.slow
 def test_a_workbook_without_macros_has_no_project_and_no_button(tmp_path):
     place = tmp_path / "Options.xlsx"
     place.write_bytes(template_for(place, SOURCES)())
@@ -216,6 +219,7 @@ def test_noise_is_stored_as_it_is():
     assert decompress_stream(bytearray(compressed(noise))) == noise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [1, 400, 15_000])
 def test_a_project_of_any_size_is_read_by_another_program(lines):
     """Small streams, large ones, and a table of sectors of several sectors."""
@@ -287,6 +291,7 @@ def test_buttons_cover_nothing(layout):
         assert not [span for span in spans(sheet, place.row) if span[0] < right and left < span[1]], place
 
 
+@pytest.mark.slow
 def test_the_file_host_keeps_project_and_buttons(tmp_path):
     place = tmp_path / "Options.xlsm"
     host = FileHost(place, layout=SMALL, template=lambda: build_template(SMALL, macros=read_macros(SOURCES)))
@@ -308,6 +313,7 @@ def test_the_file_host_keeps_project_and_buttons(tmp_path):
     assert openpyxl.load_workbook(place)["CONTROL"]["B7"].value == 2
 
 
+@pytest.mark.slow
 def test_the_values_only_copy_of_a_workbook_with_macros_is_an_ordinary_workbook(tmp_path):
     place = small_book(tmp_path / "Options.xlsm")
     kept = keep_copy(place, "Options-2026-01-30.xlsx")
@@ -322,6 +328,7 @@ def test_the_values_only_copy_of_a_workbook_with_macros_is_an_ordinary_workbook(
     assert openpyxl.load_workbook(kept.file).sheetnames == [sheet.name for sheet in SMALL]
 
 
+@pytest.mark.slow
 def test_a_restored_sheet_brings_its_buttons_and_takes_no_other_sheets_code_name(tmp_path):
     """STOCKS_GROUPED was Sheet2 of the small book, as CONTROL is of a book that the user made of two sheets."""
     macros = read_macros(SOURCES)

@@ -171,6 +171,7 @@ def test_no_two_notes_on_one_cell():
         assert len(places) == len(set(places)), sheet.name
 
 
+@pytest.mark.slow
 def test_the_file_host_leaves_notes_lines_and_sample_formulas_byte_for_byte(path):
     before = parts(path)
     host = FileHost(path)
@@ -246,6 +247,7 @@ def test_each_sample_formula_stands_beside_its_text():
         assert texts[formula.row, formula.column - 1]
 
 
+@pytest.mark.slow
 def test_an_unanswered_sample_formula_is_blank_and_not_zero(template):
     book = openpyxl.load_workbook(template, data_only=True)
     assert {book["EXAMPLES"].cell(f.row, f.column).value for f in EXAMPLES.formulas} <= {None, ""}

@@ -317,6 +317,7 @@ def by_loops(chains, pricing, first):
     return made
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_a_lively_market_read_leg_by_leg_gives_the_same(seed):

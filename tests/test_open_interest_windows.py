@@ -299,6 +299,7 @@ polls = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(polls)
 def test_whatever_is_polled_changes_are_those_of_plain_loops(polled) -> None:

@@ -529,6 +529,7 @@ def test_an_observation_is_never_modified_and_a_frozen_picture_never_moves(seed)
     assert_same(early, copy)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
 def test_one_name_alone_is_folded_as_among_the_others(seed):
     """Every chain's rows, clocks and reasons are those of a market that has only that underlying."""
@@ -600,6 +601,7 @@ def test_every_leg_is_folded_as_by_a_plain_loop():
         same(getattr(chains.legs, name), expected)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
 def test_a_picture_moved_to_a_larger_layout_and_back_loses_nothing(seed, other):
     """New names before and behind, new strikes in every ladder, what was not frozen yet included."""

@@ -103,6 +103,7 @@ def part_of(reading, layout, name):
     return {k: v for k, v in mine.items() if k != "rank"}
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_each_engine_on_one_name_alone_gives_what_it_gives_among_all(seed):
@@ -121,6 +122,7 @@ def test_each_engine_on_one_name_alone_gives_what_it_gives_among_all(seed):
         inputs = after
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["NIFTY", "BANKNIFTY", "SBIN", "IDEA"]))
 def test_without_a_name_the_others_are_as_with_it(seed, name):
@@ -197,6 +199,7 @@ def stored_anchors(stored, anchors):
     return replace(stored, at=at, values=dict(sorted(values.items())))
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9))
 def test_a_day_resumed_anywhere_equals_the_day_in_one_piece(seed, cut):

@@ -462,6 +462,7 @@ print(locale.localeconv()["decimal_point"])
 """
 
 
+@pytest.mark.slow
 def test_a_region_with_commas_gives_the_same_workbook(tmp_path):
     """Where the system can make such a region; it needs no rights."""
     region = tmp_path / "de_DE.UTF-8"

@@ -216,6 +216,7 @@ def test_older_manifests_and_spoiled_new_fields(tmp_path: Path) -> None:
             parse_manifest(json.dumps({**described, field: wrong}), day)
 
 
+@pytest.mark.slow
 def test_a_simulated_session_replays_to_equal_readings(tmp_path: Path, capsys) -> None:
     """Through the command line; killed once on the way by an order to stop at 10:00."""
     place, again = Place(tmp_path / "simulated"), Place(tmp_path / "replayed")

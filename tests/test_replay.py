@@ -236,6 +236,7 @@ def test_india_vix_and_futures_come_along(tmp_path: Path) -> None:
     assert source.instants() == [ist("10:00"), ist("10:01")]
 
 
+@pytest.mark.slow
 @given(
     prices=st.lists(st.sampled_from([np.nan, 18.0, 20.0, 22.5]), min_size=8, max_size=8),
     stops=st.sets(st.integers(0, 7), max_size=4),

@@ -89,6 +89,7 @@ def test_a_folder_that_cannot_be_written_holds_nothing_up(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_second_start_is_refused_in_one_sentence_and_reading_is_not(tmp_path: Path, capsys) -> None:
     day = small_day(tmp_path / "day")
     place, other = Place(tmp_path / "first"), Place(tmp_path / "second")

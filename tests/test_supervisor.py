@@ -90,6 +90,7 @@ def test_a_cycle_that_hangs_every_time_is_given_up_after_the_third(recording: Pa
     assert int(str(stored[0])) >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_asked_to_stop_while_it_hangs_it_is_not_started_again(recording: Path, tmp_path: Path) -> None:
     place = place_with_limit(tmp_path / "place")

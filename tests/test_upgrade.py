@@ -148,6 +148,7 @@ def assert_takes_a_picture(path: Path) -> None:
     tools.assert_shows(path, frame)
 
 
+@pytest.mark.slow
 def test_everything_new_is_there_and_takes_values(done, theirs, tmp_path):
     path = tmp_path / "New.xlsx"
     path.write_bytes(done.data)
@@ -211,6 +212,7 @@ def look(cell) -> tuple[object, ...]:
     return (cell.value, cell.number_format, copy(cell.font), copy(cell.fill), copy(cell.border), copy(cell.alignment))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", NEW_TITLES)
 def test_a_new_sheet_looks_as_in_the_template(ours, theirs, title):
     ours, theirs = ours[title], theirs[title]
@@ -229,6 +231,7 @@ def test_a_new_sheet_looks_as_in_the_template(ours, theirs, title):
     assert widths[0] == widths[1]
 
 
+@pytest.mark.slow
 def test_looks_that_are_there_are_used_and_nothing_multiplies(plain, template, tmp_path):
     """Formats, fonts, fills of a file are distinct before and after, and a second time nothing is added."""
     once = upgraded(plain, template)
@@ -245,6 +248,7 @@ def test_looks_that_are_there_are_used_and_nothing_multiplies(plain, template, t
     assert parts(again.data, tmp_path)[STYLES] == parts(once.data, tmp_path)[STYLES]
 
 
+@pytest.mark.slow
 def test_a_renamed_sheet_that_moved_down_is_followed(plain, template, tmp_path):
     """Its name and the rows that its blocks stand in are the user's; the new block goes beside them."""
     path = tmp_path / "Moved.xlsx"
@@ -274,6 +278,7 @@ def test_a_renamed_sheet_that_moved_down_is_followed(plain, template, tmp_path):
     assert_takes_a_picture(path)
 
 
+@pytest.mark.slow
 def test_a_workbook_of_version_2_gets_what_it_lacks(second, template, tmp_path):
     """Dealer exposure and open interest over time: sheets with chart and lists, numbers on NAMES, lines on CONTROL."""
     numbers = "GEX_CR GAMMA_REGIME GAMMA_FLIP CALL_GAMMA_WALL PUT_GAMMA_WALL DEX_CR VEX_CR CEX_CR".split()
@@ -342,6 +347,7 @@ def without(plain: bytes, folder: Path, title: str, name: str) -> tuple[Path, st
     return path, corner
 
 
+@pytest.mark.slow
 def test_a_block_without_room_is_reported_and_nothing_is_written_over(plain, template, tmp_path):
     path, corner = without(plain, tmp_path, "NIFTY", "NIFTY_trail")
     done = upgraded(path.read_bytes(), template)
@@ -369,6 +375,7 @@ def removed(plain: bytes, path: Path, *titles: str) -> None:
     book.close()
 
 
+@pytest.mark.slow
 def test_what_the_user_removed_comes_back_only_on_request(plain, template, tmp_path):
     path = tmp_path / "Less.xlsx"
     removed(plain, path, "FINNIFTY", "SENSEX")
@@ -384,6 +391,7 @@ def test_what_the_user_removed_comes_back_only_on_request(plain, template, tmp_p
     assert restored(both.data, template, ["all"]).changed is False
 
 
+@pytest.mark.slow
 def test_a_sheet_that_was_renamed_out_of_the_way_is_made_anew(template, tmp_path):
     """The way to new columns in an old table: names point to the fresh sheet, the old one keeps its cells."""
     path = tmp_path / "Kept.xlsx"
@@ -406,6 +414,7 @@ def test_a_request_for_something_unknown_is_one_sentence(template):
         restored(template, template, ["tomorrow"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["99", "next"])
 def test_a_workbook_of_a_newer_program_is_left_alone(template, plain, tmp_path, version):
     path = tmp_path / "Newer.xlsx"
@@ -428,6 +437,7 @@ def test_a_name_of_the_users_that_became_ours_is_not_written_over(plain, templat
         upgraded(path.read_bytes(), template)
 
 
+@pytest.mark.slow
 def test_a_table_with_fewer_columns_is_told_and_left(plain, template, tmp_path):
     path = tmp_path / "Narrow.xlsx"
     path.write_bytes(plain)
@@ -458,6 +468,7 @@ def test_formulas_of_the_template_on_another_place():
 # Files
 
 
+@pytest.mark.slow
 def test_the_file_is_replaced_and_the_old_one_kept(plain, template, tmp_path):
     path = tmp_path / "Book.xlsx"
     path.write_bytes(plain)
@@ -477,6 +488,7 @@ def test_the_file_is_replaced_and_the_old_one_kept(plain, template, tmp_path):
     assert restore_file(path, ["all"], lambda: template) == "Book.xlsx: nothing of what was asked for is missing"
 
 
+@pytest.mark.slow
 def test_the_file_host_brings_its_workbook_up_to_date_and_says_so_once(worked_in, template, tmp_path):
     path = tmp_path / "Book.xlsx"
     path.write_bytes(worked_in)
@@ -490,6 +502,7 @@ def test_the_file_host_brings_its_workbook_up_to_date_and_says_so_once(worked_in
     tools.assert_shows(path, tools.made_up_frame(2))
 
 
+@pytest.mark.slow
 def test_nothing_is_done_to_an_open_or_protected_file(plain, template, tmp_path):
     path = tmp_path / "Book.xlsx"
     path.write_bytes(plain)
