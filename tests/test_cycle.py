@@ -232,7 +232,8 @@ def test_an_engine_that_fails_for_no_single_name_leaves_its_reading_out_and_the_
     flow = next(e for e in ENGINES if e.name == "flow")
     cycle = cycle_of(Recorder(), engines=with_engine(replace(flow, run=only_whole)))
     report = cycle.run(pictures(1)[0])
-    before_it = ("price", "open_interest", "exposure_legs", "exposure", "exposure_total", "exposure_market")
+    of_price = ("price", "volatility", "volatility_rank", "straddle", "settlement")
+    before_it = (*of_price, "open_interest", "exposure_legs", "exposure", "exposure_total", "exposure_market")
     beside_it = ("open_interest_legs", "open_interest_change", "futures", "build_up")
     assert set(report.readings) == {*before_it, *beside_it}
     assert [f.sentence for f in report.failures] == [

@@ -131,7 +131,7 @@ def test_no_note_stands_where_values_are_written():
 def test_a_note_says_what_the_reading_declares_in_the_unit_of_the_sheet(book):
     table = BY_NAME["ALERT_SUMMARY"].table("alert_summary")
     assert note_of(book, "ALERT_SUMMARY", table.row, table.column_of("price.atm_iv")) == (
-        "implied volatility at the forward, interpolated over out-of-the-money strikes\n"
+        "implied volatility at the forward, from out-of-the-money strikes\n"
         "Unit: % a year. As of: price time.\nFrom: price.atm_iv in the history"
     )
     assert note_of(book, "ALERT_SUMMARY", table.row, table.column_of("flow.ewma_atm")) == (

@@ -29,7 +29,7 @@ PRICE = TableSpec(
         real("atm_strike", "₹", "listed strike nearest spot (nearest the forward without a spot); a tie: the lower"),
         real("straddle", "₹", "call plus put at the ATM strike"),
         real("expected_move", "points", "ATM volatility x forward x square root of the time left"),
-        real("atm_iv", "decimal", "implied volatility at the forward, interpolated over out-of-the-money strikes"),
+        real("atm_iv", "decimal", "implied volatility at the forward, from out-of-the-money strikes"),
         real("atm_iv_change", "decimal", "volatility at the money less its first value of the day"),
         real("straddle_open", "₹", "first straddle of the day"),
         real("straddle_high", "₹", "highest straddle of the day so far"),

@@ -86,6 +86,10 @@ _TRAIL = (
     Column("PCR", 7, "open_interest.put_call_ratio", Kind.RATIO, "OI"),
     Column("TRS", 6, "readiness.readiness", Kind.SCORE, "0-100"),
     Column("ATM flow", 10, "flow.ewma_atm", Kind.QUANTITY_CHANGE),
+    Column("VWAP", 9, "straddle.vwap", Kind.PRICE, "straddle ₹"),
+    Column("ATM", 9, "price.atm_strike", Kind.STRIKE, "₹"),
+    Column("Roll", 8, "trail.roll", Kind.CHANGE, "₹"),
+    Column("ATM IV", 7, "price.atm_iv", Kind.VOLATILITY, "%"),
 )
 
 _WIDTHS = side_by_side(CHAIN, _SCAN, _TRAIL)
@@ -141,16 +145,21 @@ _CARDS = (
         ),
     ),
     Card(
-        "Expiry and volatility", 6, ((9, "now"), (10, "since")),
+        "Expiry and volatility", 6, ((9, "now"), (10, ""), (11, "")),
         (
-            ("Expiry", ((0, "row.expiry", Kind.DATE),)),
-            ("Days left", ((0, "row.days", Kind.DAYS),)),
-            ("ATM strike", ((0, "price.atm_strike", Kind.STRIKE),)),
-            ("Straddle, at open", ((0, "price.straddle", Kind.PRICE), (1, "price.straddle_open", Kind.PRICE))),
-            ("Straddle high, low", ((0, "price.straddle_high", Kind.PRICE), (1, "price.straddle_low", Kind.PRICE))),
-            ("Expected move ±", ((0, "price.expected_move", Kind.PRICE),)),
-            ("ATM IV %, change", ((0, "price.atm_iv", Kind.VOLATILITY),
-                                  (1, "price.atm_iv_change", Kind.VOLATILITY_CHANGE))),
+            ("Expiry, left", ((0, "row.expiry", Kind.DATE), (1, "row.days", Kind.DAYS))),
+            ("ATM, settles near", ((0, "price.atm_strike", Kind.STRIKE), (2, "settlement.estimate", Kind.PRICE))),
+            ("Straddle, VWAP", ((0, "price.straddle", Kind.PRICE), (2, "straddle.vwap", Kind.PRICE))),
+            ("Straddle O, H, L", ((0, "price.straddle_open", Kind.PRICE), (1, "price.straddle_high", Kind.PRICE),
+                                 (2, "price.straddle_low", Kind.PRICE))),
+            ("Exp. move ±, IV 30 d", ((0, "price.expected_move", Kind.PRICE),
+                                      (2, "volatility_rank.iv_30", Kind.VOLATILITY))),
+            ("ATM IV, chg, RR 25", ((0, "price.atm_iv", Kind.VOLATILITY),
+                                    (1, "price.atm_iv_change", Kind.VOLATILITY_CHANGE),
+                                    (2, "volatility.risk_reversal_25", Kind.VOLATILITY_CHANGE))),
+            ("IV rank, pctl, days", ((0, "volatility_rank.iv_rank", Kind.SCORE),
+                                     (1, "volatility_rank.iv_percentile", Kind.SCORE),
+                                     (2, "volatility_rank.sessions", Kind.COUNT))),
         ),
     ),
     Card(

@@ -32,6 +32,7 @@ class Meaning:
 _CLOCKS = {
     "price": PRICE, "open_interest": OPEN_INTEREST, "flow": OPEN_INTEREST, "activity": PRICE, "readiness": PRICE,
     "alerts": CYCLE, "exposure": OPEN_INTEREST, "exposure_total": OPEN_INTEREST, "exposure_market": OPEN_INTEREST,
+    "volatility": PRICE, "volatility_rank": PRICE, "straddle": PRICE, "settlement": PRICE,
     # Of a table, these differ.
     "price.open_interest_time": OPEN_INTEREST, "open_interest.call_volume": PRICE, "open_interest.put_volume": PRICE,
     "open_interest.put_call_ratio_volume": PRICE, "activity.open_interest": OPEN_INTEREST,
@@ -88,6 +89,8 @@ _OWN: dict[str, Meaning] = {
          _HERE),
         ("tile.readiness", "readiness of the nearest expiry with its direction: up bullish, down bearish; blank where "
          "stale", "0-100", PRICE, "readiness.readiness and readiness.direction in the history"),
+        ("trail.roll", "strike at the money less that of the five minutes before; blank where it stayed", "₹", PRICE,
+         _HERE),
         ("health.item", "what is looked at", "text", "", _ABOUT),
         ("health.value", "what was found", "as the item says", CYCLE, _ABOUT),
         ("health.limit", "what it is held against", "as the item says", "", _ABOUT),

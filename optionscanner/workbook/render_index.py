@@ -9,6 +9,7 @@ import numpy as np
 from optionscanner.model.contracts import CALL, PUT, Floats
 from optionscanner.model.frame import Block, Cell
 from optionscanner.model.readings import Reading
+from optionscanner.model.trails import Trails
 from optionscanner.workbook.grid import Column, Sheet, Table
 from optionscanner.workbook.render_view import View, event_cells, shown
 
@@ -128,9 +129,26 @@ def trail_block(view: View, table: Table, underlying: str) -> Block:
     lot = float(view.lot_size[view.position.get(underlying, -1)])
     columns = []
     for column in table.fields:
-        values = trails.begins if column.source == "trail.at" else trails.values[column.source][i]
+        values = _trail_values(trails, column.source, i)
         columns.append(shown(column.kind, values[:until], view.settings.units, lot))
     return Block(table.name, tuple(zip(*columns, strict=True)))
+
+
+def _trail_values(trails: Trails, source: str, i: int) -> Floats:
+    """(points,) what a column of the trail shows of name `i`."""
+    if source == "trail.at":
+        return trails.begins
+    if source == "trail.roll":
+        return rolls(trails.values["price.atm_strike"][i])
+    return np.asarray(trails.values[source][i])
+
+
+def rolls(strikes: Floats) -> Floats:
+    """How far the strike at the money moved since the point before that has one [₹]; NaN where it did not."""
+    known = np.flatnonzero(np.isfinite(strikes))
+    moved = np.full(len(strikes), np.nan)
+    moved[known[1:]] = np.diff(strikes[known])
+    return np.asarray(np.where(moved == 0, np.nan, moved))
 
 
 def events(view: View, reading: Reading, index: np.ndarray, table: Table) -> tuple[tuple[Cell, ...], ...]:

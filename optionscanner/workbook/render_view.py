@@ -224,6 +224,8 @@ class View:
         values = np.asarray(reading[name])
         if _ROW_OF[table] == "underlying":
             return np.append(values, [_blank(values)])
+        if _ROW_OF[table] == "market":
+            return self._by_name(reading["underlying"], values)
         return self._by_segment(values)
 
     def cells(self, source: str, kind: Kind) -> list[Cell]:
@@ -271,6 +273,14 @@ class View:
     def _by_segment(self, values: Values) -> Values:
         """(U + 1,) the nearest expiry's element of a column with one row per (underlying, expiry)."""
         return np.append(values, [_blank(values)])[self.front]
+
+    def _by_name(self, names: Values, values: Values) -> Values:
+        """(U + 1,) the elements of a column whose rows name some of the underlyings."""
+        found = np.full(len(self.names) + 1, _blank(values), dtype=values.dtype)
+        for name, value in zip(names, values, strict=True):
+            if name in self.position:
+                found[self.position[name]] = value
+        return found
 
     def _row_column(self, name: str) -> Values:
         count = len(self.names)
