@@ -36,6 +36,7 @@ from optionscanner.workbook.layout import SAMPLES, SHEETS
 from optionscanner.workbook.layout_index import CHAIN_SHEETS, INDICES
 from optionscanner.workbook.meanings import meaning_of
 from tests import builders, test_house
+from tests.broker import command as of_the_broker
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -247,7 +248,7 @@ def test_every_option_is_in_the_table_and_no_other():
 
 
 def test_no_option_is_invented_anywhere_in_the_text():
-    of_the_tests = {"--today"}
+    of_the_tests = {"--today", *re.findall(r"--[a-z]+", of_the_broker.parser().format_help())}
     assert set(re.findall(r"`(--[a-z]+)", README)) <= options_of_help() | of_the_tests
 
 
