@@ -298,6 +298,8 @@ class Workbook(Section):
     watchlist: _Symbols = Field(default=(), description=_SYMBOLS)
     oi_left: _Symbol = Field(default="NIFTY", description=_ONE_SYMBOL)
     oi_right: _Symbol = Field(default="SENSEX", description=_ONE_SYMBOL)
+    oi_show: Literal["PERCENT", "CHANGE"] = "PERCENT"
+    oi_3m: bool = Field(default=False, description="true or false")
     archive_days: int = Field(default=365, ge=1, le=36_500, description="days")
     eod_pdf: bool = Field(default=True, description="true or false")
 

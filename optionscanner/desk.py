@@ -35,7 +35,6 @@ from optionscanner.model.control import (
     CONTROL_SHARE,
     CONTROL_WATCHLIST,
     PROTOCOL,
-    SETTINGS,
     YES,
     Command,
     Control,
@@ -45,6 +44,7 @@ from optionscanner.model.control import (
     parsed,
     typed,
 )
+from optionscanner.model.control_settings import SETTINGS
 from optionscanner.model.frame import Cell, ControlReading
 from optionscanner.model.settings import EngineSettings
 from optionscanner.ports import History, WorkbookHost

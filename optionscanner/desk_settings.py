@@ -10,9 +10,12 @@ from optionscanner.model.anchors import WINDOWS
 from optionscanner.model.control import (
     ANY_DIRECTION,
     CHAIN_NAMES,
+    CHANGE,
+    CONTROL_OI_3M,
     CONTROL_OI_LEFT,
     CONTROL_OI_LIMITS,
     CONTROL_OI_RIGHT,
+    CONTROL_OI_SHOW,
     CONTROL_SYMBOL,
     WATCHLIST_ROWS,
     YES,
@@ -56,6 +59,8 @@ def show_settings(base: ShowSettings, value: ValueOf, watchlist: tuple[str, ...]
         expiries=tuple((sheet, Expiry(str(value(expiry_name(sheet))))) for sheet in CHAIN_NAMES),
         tracked=(str(value(CONTROL_OI_LEFT)), str(value(CONTROL_OI_RIGHT))),
         window_limits=_numbers(value(CONTROL_OI_LIMITS)),
+        changes=value(CONTROL_OI_SHOW) == CHANGE,
+        narrow_window=value(CONTROL_OI_3M) == YES,
         muted_until=until if isinstance(until, float) else None,
     )
 

@@ -10,7 +10,6 @@ from optionscanner.model.control import (
     GROUPS,
     INDEX_NAMES,
     PROTOCOL,
-    SETTINGS,
     WATCHLIST_ROWS,
     Command,
     Form,
@@ -19,8 +18,10 @@ from optionscanner.model.control import (
     symbol,
     typed,
 )
+from optionscanner.model.control_settings import SETTINGS
 from optionscanner.workbook.layout_control import CONTROL
 from optionscanner.workbook.layout_index import INDICES, PICKED
+from optionscanner.workbook.layout_oi_tracker import HALVES
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -110,7 +111,8 @@ def test_limits_and_words_are_those_of_the_configuration():
             limits = {key: getattr(m, key) for m in own.metadata for key in ("ge", "le") if hasattr(m, key)}
             assert (setting.least, setting.most) == (limits.get("ge"), limits.get("le")), setting.name
         if setting.form is Form.WORD:
-            assert setting.choices == field.annotation.__args__
+            words = ("YES", "NO") if field.annotation is bool else field.annotation.__args__
+            assert setting.choices == words
         elif setting.form is Form.WHOLE:
             assert field.annotation is int
         seen += 1
@@ -135,7 +137,7 @@ def test_every_setting_has_its_cell_in_its_group():
     assert all(cell.hint for cell in cells.values())
     assert cells[CONTROL_REQUEST].default == 0.0
     assert INDEX_NAMES == INDICES
-    assert list(CHAIN_NAMES) == [PICKED, *INDICES]
+    assert list(CHAIN_NAMES) == [PICKED, *INDICES, *(half.name.upper() for half in HALVES)]
     assert {name for name, cell in cells.items() if cell.offers} == {
         "CONTROL_SYMBOL", "CONTROL_OI_LEFT", "CONTROL_OI_RIGHT", "CONTROL_WATCHLIST",
     }  # fmt: skip

@@ -159,16 +159,18 @@ def test_every_setting_reaches_what_obeys_it(place, host):
         CONTROL_MIN_TRS=60.0, CONTROL_DIRECTION="BEARISH", CONTROL_NIFTY_EXPIRY="NEXT", CONTROL_MUTE_UNTIL=0.75,
         CONTROL_SHARE=25.0, CONTROL_REFRESH=15.0, CONTROL_INDEX_RATIO=2.0, CONTROL_STOCK_RATIO=3.0,
         CONTROL_MIN_CONTRACTS=10.0, CONTROL_PERCENTILE=50.0, CONTROL_COOL_DOWN=60.0,
-        CONTROL_OI_LEFT="reliance", CONTROL_OI_LIMITS="1 2 3 4 5.5",
+        CONTROL_OI_LEFT="reliance", CONTROL_OI_LIMITS="1 2 3 4 5.5", CONTROL_OI_SHOW="CHANGE",
+        CONTROL_OI_3M="YES", CONTROL_OI_RIGHT_EXPIRY="MONTH",
     )  # fmt: skip
     show, engine = place.renderer.settings, place.cycle.settings
     assert (show.resort, show.summary_stocks, show.watchlist_first, show.watchlist_only) == (5.0, 2, False, True)
     assert (show.min_trs, show.direction, show.muted_until) == (60.0, "BEARISH", 64_800.0)
     assert dict(show.expiries) == {
         "DRILLDOWN": "THIS", "NIFTY": "NEXT", "BANKNIFTY": "THIS", "FINNIFTY": "THIS", "MIDCPNIFTY": "THIS",
-        "SENSEX": "THIS",
+        "SENSEX": "THIS", "OI_LEFT": "THIS", "OI_RIGHT": "MONTH",
     }  # fmt: skip
     assert (host.share, place.cycle.show_every) == (0.25, 15.0)
+    assert (show.changes, show.narrow_window) == (True, True)
     assert (show.tracked, show.window_limits) == (("RELIANCE", "SENSEX"), (1.0, 2.0, 3.0, 4.0, 5.5))
     assert engine.windows.limits == show.window_limits
     assert engine == replace(

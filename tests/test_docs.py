@@ -24,7 +24,8 @@ from optionscanner.adapters.recorded.manifest import Manifest
 from optionscanner.health import Health
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.columns import ACTIVITY, ALERTS, READINGS
-from optionscanner.model.control import CONTROL_ACKNOWLEDGED, CONTROL_WATCHLIST, SETTINGS, Command, Setting
+from optionscanner.model.control import CONTROL_ACKNOWLEDGED, CONTROL_WATCHLIST, Command, Setting
+from optionscanner.model.control_settings import SETTINGS
 from optionscanner.model.frame import WriteResult
 from optionscanner.model.picture import MarketPicture
 from optionscanner.model.reasons import Reason

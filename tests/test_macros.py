@@ -13,7 +13,7 @@ import pytest
 from lxml import etree
 
 from optionscanner.errors import WorkbookError
-from optionscanner.model.control import SETTINGS
+from optionscanner.model.control_settings import SETTINGS
 from optionscanner.model.frame import Block, Frame
 from optionscanner.workbook import upgrade
 from optionscanner.workbook.file_host import FileHost

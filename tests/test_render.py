@@ -616,7 +616,9 @@ def test_numbers_keep_every_digit_and_blank_what_is_absent():
 def test_settings_come_from_the_configuration():
     class Section:
         units, strikes, summary_stocks, resort_s, watchlist = "CONTRACTS", 99, 99, 60.0, ["TCS"]
-        oi_left, oi_right = "TCS", "SENSEX"
+        oi_left, oi_right, oi_show, oi_3m = "TCS", "SENSEX", "CHANGE", True
 
     settings = ShowSettings.of(Section())
-    assert settings == ShowSettings(Units.CONTRACTS, 10, 25, 60.0, ("TCS",), tracked=("TCS", "SENSEX"))
+    assert settings == ShowSettings(
+        Units.CONTRACTS, 10, 25, 60.0, ("TCS",), tracked=("TCS", "SENSEX"), changes=True, narrow_window=True
+    )

@@ -289,6 +289,10 @@ def test_a_workbook_of_version_2_gets_what_it_lacks(second, template, tmp_path):
     assert (done.sheets, done.left) == (("OI_TRACKER", "EXPOSURE", "HEATMAP"), ())
     assert set(done.names) == {f"{index}_{number}" for index in indices for number in numbers} | {
         f"CONTROL_OI_{of}" for of in ("LEFT", "LEFT_ANSWER", "RIGHT", "RIGHT_ANSWER", "LIMITS", "LIMITS_ANSWER")
+    } | {
+        f"CONTROL_OI_{of}{answer}" for of in ("SHOW", "3M", "LEFT_EXPIRY", "RIGHT_EXPIRY") for answer in ("", "_ANSWER")
+    } | {
+        "OI_SHOW"
     }
     path.write_bytes(done.data)
     assert_takes_a_picture(path)

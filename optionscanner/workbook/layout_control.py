@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from optionscanner.model.control import (
     CONTROL_ACKNOWLEDGED,
+    CONTROL_OI_3M,
     CONTROL_OI_LEFT,
     CONTROL_OI_LIMITS,
     CONTROL_OI_RIGHT,
+    CONTROL_OI_SHOW,
     CONTROL_REQUEST,
     CONTROL_WATCHLIST,
     GROUPS,
+    HALF_NAMES,
     LIMITS,
     PROTOCOL,
-    SETTINGS,
     WATCHLIST_ROWS,
     Form,
     Setting,
+    expiry_name,
 )
+from optionscanner.model.control_settings import SETTINGS
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import (
     GAP,
@@ -38,8 +42,8 @@ from optionscanner.workbook.grid import (
 HEADER_ROW = 5
 _SYMBOLS = ("stocks", "row.name")
 """Names that drop-down lists of symbols offer, best first."""
-_LOW = 12.75
-"""Points of a row: 17 pixels, so that all settings fit one screen."""
+_LOW, _HEAD = 12.0, 13.5
+"""Points of a row, 16 pixels, and of the two above the settings, 18 pixels, so that all settings fit one screen."""
 _SETTING, _VALUE, _UNIT, _ALLOWED, _IN_FORCE, _SINCE, _ANSWER, _MORE, _END, _GAP, _WATCHED, _WATCH_ANSWER = range(1, 13)
 _HEADS = (
     # header, width
@@ -60,7 +64,9 @@ _WIDTHS = (*(width for _, width in _HEADS), GAP, *(width for _, width in _WATCH_
 BANDS = "TRS bands"
 """From where on a name is AGGRESSIVE, NORMAL, SMALL/HEDGED: shown and not set."""
 
-LATER = (CONTROL_OI_LEFT, CONTROL_OI_RIGHT, CONTROL_OI_LIMITS)
+LATER = (
+    CONTROL_OI_LEFT, CONTROL_OI_RIGHT, CONTROL_OI_LIMITS, CONTROL_OI_SHOW, CONTROL_OI_3M, *map(expiry_name, HALF_NAMES),
+)  # fmt: skip
 """Settings that came after version 2 of the template.
 
 What stands beside each is a block of its own: a block never gets cells, so that it is found in workbooks that have it.
@@ -182,5 +188,8 @@ CONTROL = Sheet(
     ),
     texts=_texts(),
     freeze=(HEADER_ROW, 1),
-    heights=dict.fromkeys(range(HEADER_ROW + 1, HEADER_ROW + WATCHLIST_ROWS + 1), _LOW),
+    heights={
+        **dict.fromkeys((HEADER_ROW - 1, HEADER_ROW), _HEAD),
+        **dict.fromkeys(range(HEADER_ROW + 1, HEADER_ROW + WATCHLIST_ROWS + 1), _LOW),
+    },
 )  # fmt: skip

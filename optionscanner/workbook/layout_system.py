@@ -154,6 +154,7 @@ _GENERAL = (
     NamedCell("AS_OF", "run.as_of", Kind.DATE_TIME, "IST", "cycle", "instant of this picture on the session's clock"),
     NamedCell("RUN_MODE", "run.mode", Kind.TEXT, "", "cycle", "LIVE, REPLAY or SIMULATED"),
     NamedCell("UNITS", "run.units", Kind.TEXT, "", "cycle", "what sheets show open interest and volume in"),
+    NamedCell("OI_SHOW", "run.oi_show", Kind.TEXT, "", "cycle", "what OI_TRACKER shows: PERCENT or CHANGE"),
     NamedCell("INDIA_VIX", "run.vix", Kind.RATIO, "%", "price", "India VIX; blank where the source has none"),
     NamedCell("REFRESH_INDEX", "run.refresh_index", Kind.COUNT, "s", "cycle", "refresh promised to the indices"),
     NamedCell("REFRESH_STOCK", "run.refresh_stock", Kind.COUNT, "s", "cycle", "refresh promised to the stocks"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from optionscanner.model.control import SETTINGS, Control, Form, Standing
+from optionscanner.model.control import Control, Form, Standing
+from optionscanner.model.control_settings import SETTINGS
 from optionscanner.model.frame import Block, Cell
 from optionscanner.workbook.layout_control import CONTROL
 from optionscanner.workbook.render_cells import clean, serial_time

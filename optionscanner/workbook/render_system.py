@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from optionscanner.model.contracts import Bools, Ints
+from optionscanner.model.control import CHANGE, PERCENT
 from optionscanner.model.frame import Block, Cell
 from optionscanner.model.sessions import Mode
 from optionscanner.workbook.formats import Kind
@@ -111,6 +112,7 @@ def _run_value(view: View, source: str) -> Cell:
         "run.as_of": serial_time(report.as_of),
         "run.mode": report.session.mode.value,
         "run.units": view.settings.units.value,
+        "run.oi_show": CHANGE if view.settings.changes else PERCENT,
         "run.vix": clean(report.chains.vix),
         "run.refresh_index": slowest(is_index),
         "run.refresh_stock": slowest(~is_index),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from optionscanner.model.columns import READINGS
 from optionscanner.model.contracts import Bools, Floats, Ints
-from optionscanner.model.control import Expiry
+from optionscanner.model.control import CHANGE, Expiry
 from optionscanner.model.frame import Cell
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -70,6 +70,14 @@ class WorkbookSection(Protocol):
         """Name on its right."""
 
     @property
+    def oi_show(self) -> str:
+        """PERCENT or CHANGE: what it shows of open interest against earlier."""
+
+    @property
+    def oi_3m(self) -> bool:
+        """Whether it shows the window of 3 minutes too."""
+
+    @property
     def watchlist(self) -> Sequence[str]:
         """Names that ALERT_SUMMARY shows first."""
 
@@ -110,6 +118,10 @@ class ShowSettings:
     """Where HEATMAP begins to colour gamma."""
     bands: ReadinessSettings = field(default_factory=ReadinessSettings)
     """Where it changes the colour of readiness."""
+    changes: bool = False
+    """Whether OI_TRACKER shows changes of open interest in `units`, else in per cent."""
+    narrow_window: bool = False
+    """Whether it shows the window of 3 minutes."""
     front: str = "file only"
     """State of the spreadsheet front, as the band says it."""
     stale: StaleSettings = field(default_factory=StaleSettings)
@@ -128,6 +140,8 @@ class ShowSettings:
             window_limits=engines.windows.limits,
             exposure=engines.exposure,
             bands=engines.readiness,
+            changes=section.oi_show == CHANGE,
+            narrow_window=section.oi_3m,
             stale=engines.stale,
         )
 
@@ -170,15 +184,18 @@ class View:
 
     def showing(self, sheet: str) -> View:
         """The same report with the expiry that the user picked for this sheet of a chain."""
-        picked = dict(self.settings.expiries).get(sheet, Expiry.THIS)
-        u = self.position.get(self.underlying_of(sheet), -1)
-        if picked is Expiry.THIS or u < 0 or self.front[u] < 0:
+        return self.picking(self.underlying_of(sheet), dict(self.settings.expiries).get(sheet))
+
+    def picking(self, name: str, picked: Expiry | None) -> View:
+        """The same report with this expiry of the underlying `name`, the nearest where none is picked."""
+        u = self.position.get(name, -1)
+        if picked in (None, Expiry.THIS) or u < 0 or self.front[u] < 0:
             return self
         front = self.front.copy()
         front[u] = self._segment(u, picked)
         return View(self.report, self.settings, front)
 
-    def _segment(self, u: int, picked: Expiry) -> int:
+    def _segment(self, u: int, picked: Expiry | None) -> int:
         """Segment of an expiry of underlying `u`; the nearest where there is no such one."""
         nearest = int(self.front[u])
         keys = self.layout.segment_keys

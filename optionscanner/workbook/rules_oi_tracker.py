@@ -5,18 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from optionscanner.model.control import CHANGE
 from optionscanner.workbook import looks
+from optionscanner.workbook.formats import INDIAN_CRORE, INDIAN_LAKH, WHOLE
 from optionscanner.workbook.grid import Sheet
-from optionscanner.workbook.layout_oi_tracker import HALVES, SHOWN, Half
+from optionscanner.workbook.layout_oi_tracker import HALVES, NARROW, SHOWN, Half
 from optionscanner.workbook.splice import column_letters
 
 AddFormat = Callable[[dict[str, Any]], Any]
+
+_BEYOND = {"bold": True, "font_color": "#FFFFFF", "bg_color": looks.BEAR}
+_OF_UNITS = f'OI_SHOW="{CHANGE}"'
+
+
+def _signed(positive: str) -> str:
+    """A number format that says the sign."""
+    return f"+{positive};-{positive};{positive}"
+
+
+_FORMATS = (
+    # condition on the cell, number format: as the cell's own where they are empty
+    (f'{_OF_UNITS},UNITS="LAKH"', _signed("#,##0.00")),
+    (_OF_UNITS + ",ABS({cell})>=10000000", _signed(INDIAN_CRORE.partition(";")[0])),
+    (_OF_UNITS + ",ABS({cell})>=100000", _signed(INDIAN_LAKH.partition(";")[0])),
+    (_OF_UNITS, _signed(WHOLE)),
+    ("", ""),
+)
 
 
 def write_tracker_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     """Give both ladders their colours; of two that apply the one written first wins."""
     for half in HALVES:
-        _limits(half, worksheet, add)
+        _changes(half, worksheet, add)
         _moneyness(half, worksheet, add)
         for source in ("price.spot_change", "price.spot_change_pct", "build_up.price_change_pct"):
             cell = next(c for cells in half.cells for c in cells.cells if c.source == source)
@@ -30,21 +50,43 @@ def _signs(ranges: str, worksheet: Any, add: AddFormat) -> None:
         worksheet.conditional_format(ranges, rule)
 
 
-def _limits(half: Half, worksheet: Any, add: AddFormat) -> None:
-    """White bold on red beyond the limit that stands above the column, else green up and red down."""
+def _changes(half: Half, worksheet: Any, add: AddFormat) -> None:
+    """White bold on red beyond the limit that stands above the column, else green up and red down.
+
+    One spreadsheet applies all rules that hold, the other only the first: so each carries its number format, too.
+    """
     chain = half.chain
-    beyond = add({"bold": True, "font_color": "#FFFFFF", "bg_color": looks.BEAR})
-    limits = {(c.column): f"{column_letters(c.column)}${c.row}" for c in half.limits.cells}
+    limit_row = half.limits[0].cells[0].row
     for side in ("call", "put"):
-        for what in (*(f"pct_{w}" for w in SHOWN), "pct_day"):
-            column = chain.column_of(f"{side}.{what}")
-            first, last = f"{column_letters(column)}{chain.row + 1}", f"{column_letters(column)}{chain.last_row}"
-            if column in limits:
-                limit = limits[column]
-                formula = f"=AND(ISNUMBER({first}),N({limit})>0,ABS(N({first}))>N({limit}))"
-                rule = {"type": "formula", "criteria": formula, "format": beyond, "stop_if_true": True}
-                worksheet.conditional_format(f"{first}:{last}", rule)
-            _signs(f"{first}:{last}", worksheet, add)
+        columns = [chain.column_of(f"{side}.{what}") for what in (*(f"pct_{w}" for w in SHOWN), "pct_day")]
+        left, right = column_letters(min(columns)), column_letters(max(columns))
+        cell, interest = f"{left}{chain.row + 1}", column_letters(chain.column_of(f"{side}.open_interest"))
+        limit = f"N({left}${limit_row})"
+        before = f"(N(${interest}{chain.row + 1})-{cell})"
+        of_units = f"AND({before}>0,100*ABS({cell})>{limit}*{before})"
+        beyond = f'{limit}>0,IF(OI_SHOW="{CHANGE}",{of_units},ABS({cell})>{limit})'
+        legs, total = f"{cell}:{right}{chain.last_row}", f"{left}{chain.last_row + 1}"
+        off = column_letters(chain.column_of(f"{side}.pct_{NARROW}"))
+        worksheet.conditional_format(
+            f"{off}{chain.row + 1}:{off}{chain.last_row + 1}",
+            {"type": "formula", "criteria": f'={off}${chain.row - 1}="off"', "format": add({"bg_color": looks.IDLE})},
+        )
+        _each_look(legs, cell, beyond, worksheet, add)
+        _each_look(f"{total}:{right}{chain.last_row + 1}", total, "", worksheet, add)
+
+
+def _each_look(ranges: str, cell: str, beyond: str, worksheet: Any, add: AddFormat) -> None:
+    """Rules of cells that hold a change, in per cent or in any unit; `beyond` is a condition or ""."""
+    for shown, number_format in _FORMATS:
+        condition = shown.format(cell=cell)
+        look = {"num_format": number_format} if number_format else {}
+        for sign, colours in ((beyond, _BEYOND), (f"{cell}>0", {"font_color": looks.BULL}),
+                              (f"{cell}<0", {"font_color": looks.BEAR}), (f"{cell}=0", {})):  # fmt: skip
+            if not sign or not (look or colours):
+                continue
+            formula = ",".join(filter(None, [f"ISNUMBER({cell})", condition, sign]))
+            kind = {"type": "formula", "criteria": f"=AND({formula})", "stop_if_true": True}
+            worksheet.conditional_format(ranges, {**kind, "format": add({**look, **colours})})
 
 
 def _moneyness(half: Half, worksheet: Any, add: AddFormat) -> None:
