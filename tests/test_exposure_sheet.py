@@ -16,8 +16,7 @@ from optionscanner.model.settings import EngineSettings, ExposureSettings
 from optionscanner.workbook.file_host import FileHost
 from optionscanner.workbook.layout_exposure import EXPOSURE, LADDER_SIDE, PICK_STRIKE, PICK_TYPE
 from optionscanner.workbook.render import render
-from optionscanner.workbook.render_exposure import NONE_IN_RANGE
-from optionscanner.workbook.render_view import ShowSettings
+from optionscanner.workbook.render_view import NONE_IN_RANGE, ShowSettings
 from tests.builders import run_session
 from tests.engine_builders import lively_pictures, replayed
 from tests.workbook_tools import convert

@@ -167,9 +167,11 @@ def test_headers_are_unique_in_a_table_or_on_a_side_of_its_strikes():
 def test_a_ladder_mirrors_its_calls():
     """As on the exchange: open interest outside, price inside."""
     headers = [c.header for c in BY_NAME["SENSEX"].table("SENSEX_chain").fields]
-    assert headers[:11] == ["OI", "Chg OI", "Flow", "Volume", "Vol/OI", "IV", "Delta", "Bid", "Ask", "Chg", "LTP"]
-    assert headers[11] == "Strike"
-    assert headers[12:] == headers[:11][::-1]
+    assert headers[:12] == [
+        "OI", "Chg OI", "Flow", "Volume", "Vol/OI", "Build", "IV", "Delta", "Bid", "Ask", "Chg", "LTP",
+    ]  # fmt: skip
+    assert headers[12] == "Strike"
+    assert headers[13:] == headers[:12][::-1]
 
 
 def test_quantities_have_no_unit_of_their_own():

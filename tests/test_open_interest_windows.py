@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optionscanner.analytics.build_up import WORDS, build_up, build_up_codes, futures
+from optionscanner.analytics.build_up import build_up, build_up_codes, futures
 from optionscanner.analytics.open_interest_change import open_interest_change
 from optionscanner.analytics.open_interest_windows import open_interest_legs
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.anchors import SLOT_S, SLOTS, WINDOWS, Anchors
+from optionscanner.model.columns import BUILD_UP_WORDS
 from optionscanner.model.contracts import SegmentKey
 from optionscanner.model.daily import DailyContext
 from optionscanner.model.picture import MarketPicture
@@ -330,7 +331,7 @@ def test_the_build_up_matrix_and_its_bands() -> None:
     for case in cases:
         change = {k: np.array([float(v)]) for k, v in json.loads(case["inputs"]).items()}
         code = build_up_codes(change["price_change"], change["oi_change"], SETTINGS.windows)
-        assert WORDS[int(code[0])] == words[json.loads(case["expected"])["signal"]]
+        assert BUILD_UP_WORDS[int(code[0])] == words[json.loads(case["expected"])["signal"]]
     bands = build_up_codes(np.array([0.05, 0.06, 1.0, NONE]), np.array([2.0, 0.5, 0.51, 1.0]), SETTINGS.windows)
     assert bands.tolist()[:3] == [0.0, 0.0, 1.0]
     assert np.isnan(bands[3])

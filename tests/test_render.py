@@ -8,7 +8,17 @@ from functools import cached_property
 import numpy as np
 import pytest
 
-from optionscanner.model.columns import ACTIVITY, FLOW, OPEN_INTEREST, PRICE, READINESS
+from optionscanner.model.columns import (
+    ACTIVITY,
+    BUILD_UP,
+    EXPOSURE,
+    EXPOSURE_TOTAL,
+    FLOW,
+    OPEN_INTEREST,
+    OPEN_INTEREST_CHANGE,
+    PRICE,
+    READINESS,
+)
 from optionscanner.model.frame import Frame
 from optionscanner.model.picture import MarketPicture
 from optionscanner.model.reports import Event, HealthItem
@@ -165,10 +175,55 @@ def test_columns_of_the_model_arrive_in_their_cells():
     assert row == {
         "Underlying": "NIFTY", "Type": "Index", "Spot": 25_310.15, "Chg %": 0.45, "TRS": 85.0, "Action": "AGGRESSIVE",
         "Direction": "BULLISH", "Regime": "BULLISH", "EWMA_ATM": None, "EWMA_Delta": None, "Flow %": 0.31,
-        "VolOI": "NO", "Top event": "25300 CE 3.2 W", "PCR": 0.87, "ATM IV": pytest.approx(12.345),
+        "VolOI": "NO", "Top event": "25300 CE 3.2 W", "PCR": 0.87, "ATM IV": pytest.approx(12.345), "GEX": None,
         "Price time": pytest.approx(46_052 + (11 * 3600 + 42 * 60 + 30) / 86_400, abs=1e-9),
         "OI time": pytest.approx(46_052 + (11 * 3600 + 40 * 60) / 86_400, abs=1e-9), "Status": None,
     }  # fmt: skip
+
+
+def test_open_interest_and_exposure_arrive_in_their_cells():
+    """NIFTY's sheets show the chain that is picked, lists of names all expiries of a name together."""
+    report = report_of()
+    segments, names = LAYOUT.segments, len(LAYOUT.names)
+    given = {
+        EXPOSURE: {
+            "gex": [1_234.5, 99.0, 5.0, -7.25], "regime": ["POSITIVE", "", "", "NEGATIVE"],
+            "gamma_flip": [25_190.4, np.nan, np.nan, 1_401.0], "gamma_flip_distance_pct": [-0.5, np.nan, np.nan, 0.25],
+            "flip_crossings": [1.0, 1.0, 0.0, 1.0], "call_gamma_wall": [25_300.0, 1.0, 2.0, 3.0],
+            "put_gamma_wall": [25_250.0, 1.0, 2.0, 3.0], "dex": [-800.0, 1.0, 2.0, 3.0], "vex": [12.5, 1.0, 2.0, 3.0],
+            "cex": [-3.25, 1.0, 2.0, 3.0], "convention": ["dealer"] * segments,
+        },
+        EXPOSURE_TOTAL: {
+            "gex": [1_500.0, 5.0, -7.25], "regime": ["POSITIVE", "NEUTRAL", "NEGATIVE"],
+            "gamma_flip_distance_pct": [-0.75, np.nan, 0.25],
+        },
+        BUILD_UP: {
+            "build_up": ["SB", "", "LU"], "future_open_interest_change_pct": [4.25, np.nan, -1.5],
+            "future_rollover_pct": [10.0, np.nan, 62.5],
+        },
+        OPEN_INTEREST_CHANGE: {
+            "trend_5": ["", "", "", "RISING"], "trend_30": ["", "", "", "FLAT"], "trend_day": ["", "", "", "FALLING"],
+            "change_day_pct": [0.0, 0.0, 0.0, -2.5],
+        },
+    }  # fmt: skip
+    sizes = {"segment": segments, "underlying": names}
+    made = {spec.name: nothing(spec, sizes[spec.row], **columns) for spec, columns in given.items()}
+    frame = drawn(dataclasses.replace(report, readings={**report.readings, **made}))
+    assert shown(frame, "alert_summary")["GEX"] == 1_500.0
+    stock = shown(frame, "stocks")
+    assert [stock[h] for h in ("Symbol", "Build-up", "Fut OI %", "GEX")] == ["RELIANCE", "LU", -1.5, -7.25]
+    more = shown(frame, "stocks_more")
+    trends = [more[h] for h in ("OI 5M", "OI 30M", "OI day", "OI day %", "Rollover %")]
+    assert trends == ["RISING", "FLAT", "FALLING", -2.5, 62.5]
+    assert [more[h] for h in ("γ regime", "Flip %")] == ["NEGATIVE", 0.25]
+    assert [row[0] for row in frame.blocks["NIFTY_exposure"].rows] == [
+        1_234.5, "POSITIVE", -0.5, 25_190.4, 25_300.0, 25_250.0, -800.0, 12.5, -3.25, "dealer",
+    ]  # fmt: skip
+    assert [row[0] for row in frame.blocks["NIFTY_futures"].rows] == ["SB", 4.25]
+    assert [row[0] for row in frame.blocks["SENSEX_exposure"].rows][2:4] == [None, "none in range"]
+    assert [named(frame, f"NIFTY_{of}") for of in ("GEX_CR", "GAMMA_FLIP_PCT", "FUTURE_OI_PCT", "BUILD_UP")] == [
+        1_500.0, -0.75, 4.25, "SB",
+    ]  # fmt: skip
 
 
 def test_indices_come_first_and_those_the_source_lacks_say_so():
@@ -239,7 +294,7 @@ def test_the_chain_shows_the_strikes_around_atm():
     chains = chains_at(layout=layout)
     pricing = dataclasses.replace(builders.pricing(chains), atm_row=np.array([20, 60]))
     frame = drawn(report_of(chains, pricing=pricing))
-    strikes = [row[11] for row in frame.blocks["NIFTY_chain"].rows]
+    strikes = [row[12] for row in frame.blocks["NIFTY_chain"].rows]
     # Strikes are 1,000 + 10 i; row 20 is 1,200.
     assert strikes == [1_000.0 + 10 * i for i in range(10, 31)]
     assert len(drawn(report_of(chains, pricing=pricing), strikes=2).blocks["NIFTY_chain"].rows) == 5
@@ -252,17 +307,25 @@ def test_at_the_ladders_edge_the_window_stays_full(atm, first):
     chains = chains_at(layout=layout)
     pricing = dataclasses.replace(builders.pricing(chains), atm_row=np.array([atm, 60]))
     rows = drawn(report_of(chains, pricing=pricing)).blocks["NIFTY_chain"].rows
-    assert (len(rows), rows[0][11]) == (21, first)
+    assert (len(rows), rows[0][12]) == (21, first)
 
 
 def test_every_cell_of_a_chain_row():
     chains = chains_at()
     legs, day = chains.legs, chains.day
-    frame = drawn(report_of(chains), units=Units.UNITS)
+    codes = np.array([[1.0, 2.0], [3.0, 4.0], [0.0, np.nan], [2.0, 1.0], [4.0, 3.0]])
+    words = [["LB", "SB"], ["SC", "LU"], [None, None], ["SB", "LB"], ["LU", "SC"]]
+    rows = np.concatenate([codes, np.full((LAYOUT.rows - 5, 2), np.nan)])
+    legs_read = builders.readings(chains)["open_interest_legs"]
+    columns = {**legs_read.columns, "build_up": rows}
+    report = report_of(chains)
+    made = {**report.readings, "open_interest_legs": dataclasses.replace(legs_read, columns=columns)}
+    frame = drawn(dataclasses.replace(report, readings=made), units=Units.UNITS)
     pricing, state = builders.pricing(chains, seed=1), builders.state(LAYOUT, seed=2)
     for number, row in enumerate(frame.blocks["NIFTY_chain"].rows):
-        assert row[11] == LAYOUT.strike[number]
-        for side, cells in ((0, row[:11]), (1, row[12:][::-1])):
+        assert row[12] == LAYOUT.strike[number]
+        assert [row[5], row[-6]] == words[number]
+        for side, cells in ((0, (*row[:5], *row[6:12])), (1, (*row[13:-6], *row[-5:])[::-1])):
             interest, volume = legs.open_interest[number, side], legs.volume[number, side]
             expected = [
                 interest,
@@ -287,12 +350,12 @@ def test_totals_of_the_window_and_of_the_whole_chain():
     pricing = dataclasses.replace(builders.pricing(chains), atm_row=np.array([20, 60]))
     frame = drawn(report_of(chains, pricing=pricing), units=Units.UNITS)
     window, whole = (frame.blocks[f"NIFTY_chain_{which}"].rows[0] for which in ("window", "total"))
-    assert (window[11], whole[11]) == ("shown", "chain")
+    assert (window[12], whole[12]) == ("shown", "chain")
     assert window[0] == chains.legs.open_interest[10:31, 0].sum()
     assert whole[0] == chains.legs.open_interest[:40, 0].sum()
-    assert whole[22] == chains.legs.open_interest[:40, 1].sum()
+    assert whole[24] == chains.legs.open_interest[:40, 1].sum()
     # Ratios, prices and Greeks have no sum.
-    assert [whole[i] for i in (4, 5, 6, 7, 8, 9, 10)] == [None] * 7
+    assert [whole[i] for i in range(4, 12)] == [None] * 8
 
 
 def test_an_index_sheet_lists_its_own_events_counted_and_ignored():

@@ -189,7 +189,7 @@ def test_all_modes_and_bands_have_a_rule(book):
 def test_bars_of_both_sides_share_one_scale(path):
     xml = etree.fromstring(parts(path)["xl/worksheets/sheet2.xml"])
     scales = [e.text for e in xml.iter("{*}f") if e.text and e.text.startswith("MAX(")]
-    assert scales == ["MAX($A$15:$A$35,$W$15:$W$35)"] * 2
+    assert scales == ["MAX($A$16:$A$36,$Y$16:$Y$36)"] * 2
 
 
 @pytest.mark.office

@@ -43,6 +43,7 @@ def old_layout() -> Iterator[Sheet]:
             yield replace(
                 sheet,
                 tables=tuple(t for t in sheet.tables if t.name in BEFORE.names),
+                cells=tuple(c for c in sheet.cells if c.name in BEFORE.names),
                 named=named, inputs=(), owned=(), sparks=(), formulas=(),
                 texts=tuple(t for t in sheet.texts if not named or t.row < named[0].row),
             )  # fmt: skip
@@ -281,13 +282,18 @@ def test_a_renamed_sheet_that_moved_down_is_followed(plain, template, tmp_path):
 @pytest.mark.slow
 def test_a_workbook_of_version_2_gets_what_it_lacks(second, template, tmp_path):
     """Dealer exposure and open interest over time: sheets with chart and lists, numbers on NAMES, lines on CONTROL."""
-    numbers = "GEX_CR GAMMA_REGIME GAMMA_FLIP CALL_GAMMA_WALL PUT_GAMMA_WALL DEX_CR VEX_CR CEX_CR".split()
+    numbers = (
+        "GEX_CR GAMMA_REGIME GAMMA_FLIP CALL_GAMMA_WALL PUT_GAMMA_WALL DEX_CR VEX_CR CEX_CR MAX_PAIN_PCT CALL_OI_ADDED "
+        "PUT_OI_ADDED FUTURE_OI_PCT BUILD_UP GAMMA_FLIP_PCT exposure futures volatility"
+    ).split()
     indices = "NIFTY BANKNIFTY FINNIFTY MIDCPNIFTY SENSEX".split()
     path = tmp_path / "Second.xlsx"
     path.write_bytes(second)
     done = upgraded(second, template)
     assert (done.sheets, done.left) == (("OI_TRACKER", "EXPOSURE", "HEATMAP"), ())
     assert set(done.names) == {f"{index}_{number}" for index in indices for number in numbers} | {
+        "DRILLDOWN_exposure", "DRILLDOWN_futures", "DRILLDOWN_volatility"
+    } | {
         f"CONTROL_OI_{of}" for of in ("LEFT", "LEFT_ANSWER", "RIGHT", "RIGHT_ANSWER", "LIMITS", "LIMITS_ANSWER")
     } | {
         f"CONTROL_OI_{of}{answer}" for of in ("SHOW", "3M", "LEFT_EXPIRY", "RIGHT_EXPIRY") for answer in ("", "_ANSWER")

@@ -11,14 +11,11 @@ import numpy as np
 
 from optionscanner.analytics import segments
 from optionscanner.model.chains import Chains
-from optionscanner.model.columns import BUILD_UP, FUTURES
+from optionscanner.model.columns import BUILD_UP, BUILD_UP_WORDS, FUTURES
 from optionscanner.model.contracts import Bools, Floats
 from optionscanner.model.readings import Reading
 from optionscanner.model.settings import EngineSettings, WindowSettings
 from optionscanner.model.state import State
-
-WORDS = ("", "LB", "SB", "SC", "LU")
-"""Of each build-up code; 0 within the dead bands."""
 
 
 def build_up_codes(price_pct: Floats, interest_pct: Floats, windows: WindowSettings) -> Floats:
@@ -143,7 +140,7 @@ def _sums(owner: np.ndarray, values: np.ndarray, count: int) -> Floats:
 
 
 def _words(codes: Floats) -> np.ndarray:
-    return segments.words(np.nan_to_num(codes), WORDS)
+    return segments.words(np.nan_to_num(codes), BUILD_UP_WORDS)
 
 
 def _since(known: Bools, closed: Bools) -> np.ndarray:

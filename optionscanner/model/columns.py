@@ -276,6 +276,9 @@ OPEN_INTEREST_CHANGE = TableSpec(
     ),
 )
 
+BUILD_UP_WORDS = ("", "LB", "SB", "SC", "LU")
+"""Of each build-up code; 0 within the dead bands."""
+
 FUTURES = TableSpec(
     "futures",
     "future",

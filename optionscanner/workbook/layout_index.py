@@ -1,6 +1,7 @@
 """One sheet for each index: head cards, the chain around the money, the volume/OI scan, trails of the day. Data only.
 
-What must be seen at once takes 37 rows, so those below the band are a pixel lower than elsewhere.
+What must be seen at once takes 38 rows, so those below the band are two pixels lower than elsewhere. A block of single
+cells keeps its cells from version to version, so what cards got later stands in blocks of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from optionscanner.workbook.grid import (
     Spark,
     Table,
     Text,
+    Value,
     band,
     side_by_side,
     spacer,
@@ -38,12 +40,13 @@ CHAIN_SIDE = 10
 CHAIN_ROWS = 2 * CHAIN_SIDE + 1
 
 _HEAD_ROW = BAND_ROWS + 1
-_SPARK_ROW = _HEAD_ROW + 8
+_LAST_CARD_ROW = _HEAD_ROW + 8
+_SPARK_ROW = _LAST_CARD_ROW + 1
 _CHAIN_HEADER = _SPARK_ROW + 2
 _PRINTED = 60
 """Rows that one A4 page takes."""
-_LOW, _HIGH = 14.25, 21.0
-"""Points of the rows below the band, and of the one with the sparklines: 19 and 28 pixels."""
+_LOW, _HIGH = 13.5, 21.0
+"""Points of the rows below the band, and of the one with the sparklines: 18 and 28 pixels."""
 _SCAN_ROWS, _IGNORED_ROWS, _FULL_ROWS = 12, 8, 60
 
 _SIDE = (
@@ -53,8 +56,9 @@ _SIDE = (
     ("Flow", 8, "open_interest_flow", Kind.QUANTITY_CHANGE, ""),
     ("Volume", 9, "volume", Kind.QUANTITY, ""),
     ("Vol/OI", 6, "volume_oi_ratio", Kind.RATIO, ""),
+    ("Build", 5, "build_up", Kind.WORD, ""),
     ("IV", 5, "implied_volatility", Kind.VOLATILITY, "%"),
-    ("Delta", 6, "delta", Kind.DELTA, ""),
+    ("Delta", 7, "delta", Kind.DELTA, ""),
     ("Bid", 8, "bid", Kind.PRICE, "₹"),
     ("Ask", 8, "ask", Kind.PRICE, "₹"),
     ("Chg", 7, "change", Kind.CHANGE, "₹"),
@@ -69,12 +73,12 @@ CHAIN = (
 
 _SCAN = (
     Column("Strike", 8, "activity.strike", Kind.STRIKE, "₹"),
-    Column("Type", 5, "activity.option_type", Kind.WORD),
-    Column("Vol/OI", 7, "activity.volume_oi_ratio", Kind.RATIO),
-    Column("Volume", 9, "activity.volume", Kind.QUANTITY),
-    Column("Side", 7, "activity.side", Kind.WORD),
-    Column("Dir", 6, "activity.dir", Kind.WORD),
-    Column("Why", 14, "activity.reason", Kind.TEXT, "Vol/OI events that count"),
+    Column("Type", 4, "activity.option_type", Kind.WORD),
+    Column("Vol/OI", 6, "activity.volume_oi_ratio", Kind.RATIO),
+    Column("Volume", 8, "activity.volume", Kind.QUANTITY),
+    Column("Side", 6, "activity.side", Kind.WORD),
+    Column("Dir", 5, "activity.dir", Kind.WORD),
+    Column("Why", 13, "activity.reason", Kind.TEXT, "Vol/OI events that count"),
 )
 _IGNORED = (*_SCAN[:-1], replace(_SCAN[-1], unit="ignored events"))
 
@@ -105,7 +109,8 @@ _FULL = (
     Column("Volume", 9, "activity.volume", Kind.QUANTITY),
     Column("Vol/OI", 6, "activity.volume_oi_ratio", Kind.RATIO),
     Column("Pctl", 5, "activity.percentile", Kind.SCORE),
-    Column("Delta", 6, "activity.delta", Kind.DELTA),
+    Column("Score", 5, "activity.score", Kind.SCORE, "0-100"),
+    Column("Delta", 7, "activity.delta", Kind.DELTA),
     Column("LTP", 8, "activity.last_price", Kind.PRICE, "₹"),
     Column("Gamma", 8, "activity.gamma", Kind.GAMMA, "1/₹"),
     Column("Dist %", 7, "activity.distance_pct", Kind.PERCENT, "%"),
@@ -113,23 +118,22 @@ _FULL = (
     Column("OI", 9, "activity.open_interest", Kind.QUANTITY),
     Column("Prem chg", 8, "activity.premium_change", Kind.CHANGE, "₹"),
     Column("IV chg", 7, "activity.iv_change", Kind.VOLATILITY_CHANGE, "points"),
-    Column("Score", 8, "activity.score", Kind.SCORE, "0-100"),
     Column("Side", 8, "activity.side", Kind.WORD),
-    Column("Dir", 6, "activity.dir", Kind.WORD),
-    Column("Reason", 5, "activity.reason", Kind.TEXT),
-    *(spacer(width) for width in (6, 9, 8, 9, 9)),
+    Column("Dir", 8, "activity.dir", Kind.WORD),
+    Column("Reason", 7, "activity.reason", Kind.TEXT),
+    *(spacer(width) for width in (5, 5, 6, 9, 8, 9, 9)),
 )
 
 # label column, label, column of the line, what it shows, ends of its scale
 _SPARKS = (
     (1, "Today", 2, "price.spot", None, None),
-    (6, "Straddle today", 9, "price.straddle", None, None),
-    (12, "PCR today", 15, "open_interest.put_call_ratio", None, None),
-    (18, "TRS today", 20, "readiness.readiness", 0.0, 100.0),
-    (22, "ATM-weighted, today", 28, "flow.ewma_atm", None, None),
+    (5, "Straddle today", 8, "price.straddle", None, None),
+    (11, "PCR today", 14, "open_interest.put_call_ratio", None, None),
+    (17, "TRS today", 19, "readiness.readiness", 0.0, 100.0),
+    (22, "ATM-weighted, today", 24, "flow.ewma_atm", None, None),
 )
 
-# Columns by letter: A-K calls, L strike, M-W puts, X gap, Y-AE scan, AF gap, AG-AL trail.
+# Columns by letter: A-L calls, M strike, N-Y puts, Z gap, AA-AG scan, AH gap, AI-AN trail.
 _CARDS = (
     Card(
         "Price", 1, ((2, "₹"), (3, "±"), (4, "%")),
@@ -145,7 +149,7 @@ _CARDS = (
         ),
     ),
     Card(
-        "Expiry and volatility", 6, ((9, "now"), (10, ""), (11, "")),
+        "Expiry and vol", 5, ((8, "now"), (9, ""), (10, "")),
         (
             ("Expiry, left", ((0, "row.expiry", Kind.DATE), (1, "row.days", Kind.DAYS))),
             ("ATM, settles near", ((0, "price.atm_strike", Kind.STRIKE), (2, "settlement.estimate", Kind.PRICE))),
@@ -163,7 +167,7 @@ _CARDS = (
         ),
     ),
     Card(
-        "Open interest", 12, ((15, "calls"), (16, "puts"), (17, "P/C")),
+        "Open interest", 11, ((14, "calls"), (15, "puts"), (16, "P/C")),
         (
             ("OI", ((0, "open_interest.call_open_interest", Kind.QUANTITY),
                     (1, "open_interest.put_open_interest", Kind.QUANTITY),
@@ -183,7 +187,7 @@ _CARDS = (
         ),
     ),
     Card(
-        "Readiness", 18, ((20, ""),),
+        "Readiness", 17, ((19, ""),),
         (
             ("TRS", ((0, "readiness.readiness", Kind.ANY),)),
             ("Action", ((0, "readiness.action", Kind.TEXT),)),
@@ -195,7 +199,7 @@ _CARDS = (
         ),
     ),
     Card(
-        "Flow (+ support)", 22, ((25, "last"), (28, "EWMA")),
+        "Flow (+ support)", 22, ((24, "last"), (25, "EWMA")),
         (
             ("Net", ((0, "flow.net_flow", Kind.QUANTITY_CHANGE), (1, "flow.ewma_net", Kind.QUANTITY_CHANGE))),
             ("ATM-weighted", ((0, "flow.atm_flow", Kind.QUANTITY_CHANGE),
@@ -209,7 +213,7 @@ _CARDS = (
         ),
     ),
     Card(
-        "Data", 29, ((31, ""),),
+        "Data", 31, ((33, ""),),
         (
             ("Price time", ((0, "price.price_time", Kind.TIME),)),
             ("OI time", ((0, "price.open_interest_time", Kind.TIME),)),
@@ -220,6 +224,58 @@ _CARDS = (
         ),
     ),
 )  # fmt: skip
+
+_HEAD = tuple(
+    (
+        "price.spot price.spot_change price.spot_change_pct price.future_price price.basis price.forward "
+        "price.forward_source day.open day.high day.low day.previous_close row.expiry row.days price.atm_strike "
+        "price.straddle price.straddle_open price.straddle_high price.straddle_low price.expected_move "
+        "price.atm_iv price.atm_iv_change open_interest.call_open_interest open_interest.put_open_interest "
+        "open_interest.put_call_ratio open_interest.call_volume open_interest.put_volume "
+        "open_interest.put_call_ratio_volume open_interest.call_open_interest_added "
+        "open_interest.put_open_interest_added open_interest.call_open_interest_since_first "
+        "open_interest.put_open_interest_since_first open_interest.call_wall open_interest.put_wall "
+        "open_interest.put_call_band open_interest.put_call_ratio_window open_interest.max_pain "
+        "open_interest.max_pain_distance_pct readiness.readiness readiness.action readiness.direction "
+        "readiness.structure readiness.trigger readiness.stability readiness.time flow.net_flow flow.ewma_net "
+        "flow.atm_flow flow.ewma_atm flow.delta_flow flow.ewma_delta flow.flow_pct flow.regime flow.regime_since "
+        "flow.flips flow.steps readiness.top_event price.price_time price.open_interest_time price.coverage "
+        "price.legs_without_iv row.lot_size row.status"
+    ).split()
+)
+"""What the head held at first, in that order: a user's workbook lists these cells and no others."""
+
+_EXPOSURE = Card(
+    "Exposure, ₹ crore", 27, ((29, ""), (30, "this expiry")),
+    (
+        ("GEX / 1 %", ((1, "exposure.gex", Kind.CRORE),)),
+        ("γ regime", ((0, "exposure.regime", Kind.TEXT),)),
+        ("Flip: %, at", ((0, "exposure.gamma_flip_distance_pct", Kind.PERCENT),
+                         (1, "exposure.gamma_flip", Kind.PRICE))),
+        ("γ walls: C, P", ((0, "exposure.call_gamma_wall", Kind.STRIKE),
+                           (1, "exposure.put_gamma_wall", Kind.STRIKE))),
+        ("DEX", ((1, "exposure.dex", Kind.CRORE),)),
+        ("VEX / vol point", ((1, "exposure.vex", Kind.CRORE),)),
+        ("CEX / day", ((1, "exposure.cex", Kind.CRORE),)),
+        ("Convention", ((0, "exposure.convention", Kind.TEXT),)),
+    ),
+)  # fmt: skip
+_FUTURES = ("Futures, OI change %", 11, (
+    Value(_LAST_CARD_ROW, 14, "build_up.build_up", Kind.TEXT),
+    Value(_LAST_CARD_ROW, 15, "build_up.future_open_interest_change_pct", Kind.MOVE),
+))  # fmt: skip
+"""Last line of the card of open interest."""
+
+
+def _heads(underlying: str) -> tuple[Cells, ...]:
+    """The cells of the cards: those of the head at first, and what came later."""
+    values = {value.source: value for card in _CARDS for value in card.values(_HEAD_ROW)}
+    return (
+        Cells(f"{underlying}_head", tuple(values[source] for source in _HEAD)),
+        Cells(f"{underlying}_volatility", tuple(value for source, value in values.items() if source not in _HEAD)),
+        Cells(f"{underlying}_exposure", _EXPOSURE.values(_HEAD_ROW)),
+        Cells(f"{underlying}_futures", _FUTURES[2]),
+    )
 
 
 def index_sheet(underlying: str) -> Sheet:
@@ -241,20 +297,22 @@ def index_sheet(underlying: str) -> Sheet:
         ),
         cells=(
             band(underlying, _WIDTHS[:_ON_SCREEN]),
-            Cells(f"{underlying}_head", tuple(v for card in _CARDS for v in card.values(_HEAD_ROW))),
+            *_heads(underlying),
         ),
         texts=(
-            *(text for card in _CARDS for text in card.texts(_HEAD_ROW)),
+            *(text for card in (*_CARDS, _EXPOSURE) for text in card.texts(_HEAD_ROW)),
+            Text(_LAST_CARD_ROW, _FUTURES[1], _FUTURES[0], "label"),
             # Most points of each part of TRS, beside the four of them.
-            *(Text(_HEAD_ROW + 4 + i, 21, f"of {most}", "label") for i, most in enumerate((40, 30, 20, 10))),
+            *(Text(_HEAD_ROW + 4 + i, 20, f"of {most}", "label") for i, most in enumerate((40, 30, 20, 10))),
             *(Text(_SPARK_ROW, column, label, "label") for column, label, *_ in _SPARKS),
             Text(whole + 2, 1, "Volume / OI scan, every event", "caption"),
             Text(_CHAIN_HEADER - 2, _TRAIL_COLUMN, "Every five minutes: what the small lines above draw", "caption"),
             Text(whole, _SCAN_COLUMN, "Strike:", "legend"),
             Text(whole, _SCAN_COLUMN + 1, "ATM", "legend-atm"),
-            Text(whole, _SCAN_COLUMN + 2, "call wall", "legend-call"),
-            Text(whole, _SCAN_COLUMN + 3, "put wall", "legend-put"),
-            Text(whole, _SCAN_COLUMN + 4, "pain", "legend-pain"),
+            Text(whole, _SCAN_COLUMN + 2, "pain", "legend-pain"),
+            Text(whole, _SCAN_COLUMN + 3, "call wall", "legend-call"),
+            Text(whole, _SCAN_COLUMN + 4, "flip", "legend-flip"),
+            Text(whole, _SCAN_COLUMN + 6, "put wall", "legend-put"),
         ),
         sparks=tuple(
             Spark(_SPARK_ROW, column, trail.name, source, least, most)

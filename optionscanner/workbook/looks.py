@@ -31,6 +31,7 @@ IDLE, IDLE_INK = "#ECEEF1", "#525D69"
 IN_THE_MONEY = "#FFFBE6"
 AT_THE_MONEY = "#BFEFF5"
 PAIN = "#D3BEEF"
+FLIP = "#F3E27A"
 LATE = "#FFD98A"
 STALE = "#DADFE4"
 TRAIL = "#44546A"
@@ -68,6 +69,7 @@ STYLES: dict[str, Look] = {
     "legend-call": {"font_size": 9, "align": "center", "bg_color": CALL_TINT, "font_color": CALL},
     "legend-put": {"font_size": 9, "align": "center", "bg_color": PUT_TINT, "font_color": PUT},
     "legend-pain": {"font_size": 9, "align": "center", "bg_color": PAIN},
+    "legend-flip": {"font_size": 9, "align": "center", "bg_color": FLIP},
     # Low in the cell, so that the mark of a note hides nothing of it.
     "header": {
         "bold": True, "bg_color": HEADER, "valign": "bottom", "bottom": 1, "bottom_color": STRONG_LINE,

@@ -31,7 +31,8 @@ class Meaning:
 
 _CLOCKS = {
     "price": PRICE, "open_interest": OPEN_INTEREST, "flow": OPEN_INTEREST, "activity": PRICE, "readiness": PRICE,
-    "alerts": CYCLE, "exposure": OPEN_INTEREST, "exposure_total": OPEN_INTEREST, "exposure_market": OPEN_INTEREST,
+    "build_up": OPEN_INTEREST, "open_interest_change": OPEN_INTEREST, "alerts": CYCLE,
+    "exposure": OPEN_INTEREST, "exposure_total": OPEN_INTEREST, "exposure_market": OPEN_INTEREST,
     "volatility": PRICE, "volatility_rank": PRICE, "straddle": PRICE, "settlement": PRICE,
     # Of a table, these differ.
     "price.open_interest_time": OPEN_INTEREST, "open_interest.call_volume": PRICE, "open_interest.put_volume": PRICE,
@@ -70,6 +71,9 @@ _OWN: dict[str, Meaning] = {
          "", OPEN_INTEREST, _HERE),
         ("leg.volume", "traded today, cumulative", "", PRICE, _QUOTE),
         ("leg.volume_oi_ratio", "volume over open interest; below one lot counts as one lot", "ratio", PRICE, _HERE),
+        ("leg.build_up", "price and open interest of the leg together, since the previous close, else the open: LB "
+         "long build-up, SB short build-up, SC short covering, LU long unwinding; blank within the dead bands", "text",
+         OPEN_INTEREST, _HERE),
         ("leg.implied_volatility", "from the leg's own price; blank where there is none", "% a year", PRICE,
          "Black-76 on the forward"),
         ("leg.delta", "change of the option's price for ₹1 of the forward, on the strike's volatility",
@@ -78,8 +82,8 @@ _OWN: dict[str, Meaning] = {
         ("leg.ask", "best ask", "₹", PRICE, _QUOTE),
         ("leg.change", "last trade less the previous session's close of the contract", "₹", PRICE, _QUOTE),
         ("leg.last", "last trade", "₹", PRICE, _QUOTE),
-        ("chain.strike", "listed strike; tinted at the walls and at maximum pain, bold between lines at the money", "₹",
-         DAY, "contract data of the source"),
+        ("chain.strike", "listed strike; tinted at the walls, at maximum pain and just below the gamma flip, bold "
+         "between lines at the money", "₹", DAY, "contract data of the source"),
         ("activity.dir", "first letters of the event's direction: BULL, BEAR or blank", "text", PRICE,
          "the volume/OI scan"),
         ("activity.signal", "who pressed, and whether the event counts: `WRITE valid`, `BUY ignored`", "text", PRICE,

@@ -14,11 +14,10 @@ from optionscanner.workbook.grid import Column
 from optionscanner.workbook.layout_exposure import EXPOSURE, LADDER_SIDE
 from optionscanner.workbook.layout_index import INDICES, PICKED
 from optionscanner.workbook.render_cells import clean, clean_text, clock, serial_date
-from optionscanner.workbook.render_view import LATE, View, shown
+from optionscanner.workbook.render_view import LATE, NONE_IN_RANGE, View, shown
 
 Row = tuple[Cell, ...]
 
-NONE_IN_RANGE = "none in range"
 ASSUMED = "; an assumption, not disclosed positions"
 
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from optionscanner.model.columns import BUILD_UP_WORDS
 from optionscanner.model.contracts import CALL, PUT, Floats
 from optionscanner.model.frame import Block, Cell
 from optionscanner.model.readings import Reading
 from optionscanner.model.trails import Trails
-from optionscanner.workbook.grid import Column, Sheet, Table
-from optionscanner.workbook.render_view import View, event_cells, shown
+from optionscanner.workbook.formats import Kind
+from optionscanner.workbook.grid import Cells, Column, Sheet, Table
+from optionscanner.workbook.render_view import NONE_IN_RANGE, Values, View, event_cells, shown
 
 _SUMMED = ("open_interest", "change_in_open_interest", "open_interest_flow", "volume")
 
@@ -22,7 +24,7 @@ def index_blocks(view: View, sheet: Sheet) -> list[Block]:
     u = view.position.get(underlying, -1)
     chain = sheet.table(f"{own}_chain")
     window, whole = f"{own}_chain_window", f"{own}_chain_total"
-    made = [Block(f"{own}_head", head(view, sheet, u))]
+    made = [Block(cells.name, head(view, cells, u)) for cells in sheet.cells[1:]]
     if u < 0 or view.front[u] < 0:
         blank: tuple[Cell, ...] = (None,) * len(chain.fields)
         made += [Block(chain.name, ()), Block(window, (blank,)), Block(whole, (blank,))]
@@ -45,7 +47,7 @@ def _chain_blocks(view: View, chain: Table, segment: int, window: str, whole: st
     part = slice(first - start, min(first + count, end) - start)
     lot = float(layout.segment_lot_size[segment])
 
-    def cells(column: Column, values: Floats) -> list[Cell]:
+    def cells(column: Column, values: Values) -> list[Cell]:
         return shown(column.kind, values, view.settings.units, lot)
 
     rows = tuple(zip(*(cells(c, columns[c.source][part]) for c in chain.fields), strict=True))
@@ -56,7 +58,7 @@ def _chain_blocks(view: View, chain: Table, segment: int, window: str, whole: st
     ]
 
 
-def _ladder(view: View, segment: int, rows: slice) -> dict[str, Floats]:
+def _ladder(view: View, segment: int, rows: slice) -> dict[str, Values]:
     """Columns of one whole chain by source, in the model's units."""
     chains, pricing, state = view.report.chains, view.report.pricing, view.report.state
     legs, day = chains.legs, chains.day
@@ -75,14 +77,21 @@ def _ladder(view: View, segment: int, rows: slice) -> dict[str, Floats]:
         "change": legs.last[rows] - day.previous_close[rows],
         "last": legs.last[rows],
     }
-    columns: dict[str, Floats] = {"chain.strike": chains.layout.strike[rows]}
+    columns: dict[str, Values] = {"chain.strike": chains.layout.strike[rows]}
     for name, values in quantities.items():
         columns[f"call.{name}"], columns[f"put.{name}"] = values[:, CALL], values[:, PUT]
+    by_leg = view.reading("open_interest_legs")
+    known = np.full((len(chains.layout.strike), 2), np.nan) if by_leg is None else by_leg["build_up"]
+    codes = np.asarray(known, dtype=np.float64)[rows]
+    for side, name in ((CALL, "call"), (PUT, "put")):
+        code = codes[:, side]
+        words = np.select([code == i for i in range(1, len(BUILD_UP_WORDS))], BUILD_UP_WORDS[1:], "")
+        columns[f"{name}.build_up"] = words.astype(object)
     return columns
 
 
 def _totals(
-    view: View, fields: Sequence[Column], columns: dict[str, Floats], lot: float, word: str
+    view: View, fields: Sequence[Column], columns: dict[str, Values], lot: float, word: str
 ) -> tuple[Cell, ...]:
     """One row of sums over the strikes given; the strike's place says over which."""
     cells: list[Cell] = []
@@ -98,10 +107,15 @@ def _totals(
     return tuple(cells)
 
 
-def head(view: View, sheet: Sheet, u: int) -> tuple[tuple[Cell, ...], ...]:
-    """Values of the head cards, one row each, in the layout's order."""
-    cards = next(cells for cells in sheet.cells if cells.name == f"{sheet.name}_head")
-    return tuple((view.cells(cell.source, cell.kind)[u],) for cell in cards.cells)
+def head(view: View, cards: Cells, u: int) -> tuple[tuple[Cell, ...], ...]:
+    """Values of cells of the head cards, one row each, in the layout's order."""
+    return tuple((_headline(view, cell.source, cell.kind, u),) for cell in cards.cells)
+
+
+def _headline(view: View, source: str, kind: Kind, u: int) -> Cell:
+    if source == "exposure.gamma_flip" and view.column("exposure.flip_crossings")[u] == 0:
+        return NONE_IN_RANGE
+    return view.cells(source, kind)[u]
 
 
 def scan_blocks(view: View, sheet: Sheet, underlying: str) -> list[Block]:

@@ -37,6 +37,8 @@ Values = npt.NDArray[Any]
 NOT_IN_SOURCE = "not in source"
 LATE = "late"
 """Status of a name that is older than two promised refreshes and not yet stale."""
+NONE_IN_RANGE = "none in range"
+"""Stands for a gamma flip where exposure changes its sign nowhere in range."""
 _ROW_OF = {spec.name: spec.row for spec in READINGS}
 _DAYS_A_YEAR = 365.0
 _PER_CENT = (Kind.VOLATILITY, Kind.VOLATILITY_CHANGE, Kind.SHARE)

@@ -6,11 +6,12 @@ Rules of one sheet may name cells of another only through defined names, which b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from optionscanner.workbook import looks
 from optionscanner.workbook.formats import INDIAN_CRORE, INDIAN_LAKH, WHOLE, Kind
-from optionscanner.workbook.grid import Sheet, Table
+from optionscanner.workbook.grid import Sheet, Table, pixels
 from optionscanner.workbook.layout_heatmap import HEATMAP
 from optionscanner.workbook.layout_index import CHAIN_SHEETS
 from optionscanner.workbook.layout_oi_tracker import TRACKER
@@ -29,6 +30,8 @@ WAITING = ("paused", "busy", "locked", "restarting", "opening", "closed by user"
 """First words of the states in which the sheet shows an older picture."""
 SILENT_S = 300
 """Age of HEARTBEAT from which nobody writes any more: far more than an edit or a dialog of the user holds it up."""
+_ACTION_PIXELS = 100
+"""What the longest word of the TRS band takes."""
 _PRICE_CHANGES = ("price.spot_change_pct", "price.spot_change", "call.change", "put.change")
 
 
@@ -59,9 +62,11 @@ def _cards(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     places = {source: _ref(cell.row, cell.column, "$") for source, cell in cells.items()}
     for source, place in places.items():
         if source == "readiness.action":
-            # The word runs on into the next cell, so the colour does too.
+            # The word runs on into the next cells, so the colour does too.
             cell = cells[source]
-            ranges = f"{_ref(cell.row, cell.column)}:{_ref(cell.row, cell.column + 1)}"
+            wide = accumulate(pixels(width) for width in sheet.widths[cell.column - 1 :])
+            more = next(i for i, taken in enumerate(wide) if taken >= _ACTION_PIXELS)
+            ranges = f"{_ref(cell.row, cell.column)}:{_ref(cell.row, cell.column + more)}"
             _words(worksheet, add, ranges, place, places["readiness.direction"])
         elif source in ("readiness.direction", "flow.regime"):
             _hues(worksheet, add, place, place)
@@ -167,6 +172,11 @@ def _ladder(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
         ("open_interest.max_pain", looks.PAIN, looks.INK),
     ):
         _when(worksheet, strikes, f"AND({known},{strike}={card(source)})", add({"bg_color": fill, "font_color": ink}))
+    # The flip lies between strikes: the lower one of the two carries the mark.
+    if "exposure.gamma_flip" in cards:
+        flip, above = card("exposure.gamma_flip"), f"${column_letters(middle)}{first + 1}"
+        between = f"AND({known},ISNUMBER({flip}),ISNUMBER({above}),{strike}<=N({flip}),N({above})>N({flip}))"
+        _when(worksheet, strikes, between, add({"bg_color": looks.FLIP}))
     money = card("price.atm_strike")
     atm = add({"bold": True, "top": 1, "bottom": 1, "border_color": looks.INK})
     _when(worksheet, _range(chain), f"AND({known},{strike}={money})", atm)
@@ -308,6 +318,9 @@ def _grouping(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     ]
     for row in sorted({first for _, first, _ in pieces}):
         _whole(worksheet, add, _union(piece for piece in pieces if piece[1] == row), 'UNITS<>"LAKH"')
+    for cell in (cell for cells in sheet.cells for cell in cells.cells if cell.kind is Kind.CRORE):
+        place = _ref(cell.row, cell.column)
+        _whole(worksheet, add, place, f"ABS(N({place}))>=99.95")
     for table in sheet.tables:
         if crores := [column.source for column in table.fields if column.kind is Kind.CRORE]:
             ranges = _range(table, *crores)
