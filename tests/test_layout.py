@@ -174,6 +174,31 @@ def test_a_ladder_mirrors_its_calls():
     assert headers[13:] == headers[:12][::-1]
 
 
+HEAD_OF_VERSION_1 = """
+    price.spot price.spot_change price.spot_change_pct price.future_price price.basis price.forward
+    price.forward_source day.open day.high day.low day.previous_close row.expiry row.days price.atm_strike
+    price.straddle price.straddle_open price.straddle_high price.straddle_low price.expected_move price.atm_iv
+    price.atm_iv_change open_interest.call_open_interest open_interest.put_open_interest
+    open_interest.put_call_ratio open_interest.call_volume open_interest.put_volume
+    open_interest.put_call_ratio_volume open_interest.call_open_interest_added
+    open_interest.put_open_interest_added open_interest.call_open_interest_since_first
+    open_interest.put_open_interest_since_first open_interest.call_wall open_interest.put_wall
+    open_interest.put_call_band open_interest.put_call_ratio_window open_interest.max_pain
+    open_interest.max_pain_distance_pct readiness.readiness readiness.action readiness.direction
+    readiness.structure readiness.trigger readiness.stability readiness.time flow.net_flow flow.ewma_net
+    flow.atm_flow flow.ewma_atm flow.delta_flow flow.ewma_delta flow.flow_pct flow.regime flow.regime_since
+    flow.flips flow.steps readiness.top_event price.price_time price.open_interest_time price.coverage
+    price.legs_without_iv row.lot_size row.status
+""".split()
+
+
+@pytest.mark.parametrize("name", [*INDICES, PICKED])
+def test_the_head_of_an_index_sheet_keeps_its_cells_for_workbooks_made_earlier(name):
+    """They list as many cells, without saying what each shows, so that order and number must stay."""
+    head = next(cells for cells in BY_NAME[name].cells if cells.name == f"{name}_head")
+    assert [cell.source for cell in head.cells] == HEAD_OF_VERSION_1
+
+
 def test_quantities_have_no_unit_of_their_own():
     """The unit in force is said instead."""
     assert [c.header for _, _, c in all_columns() if c.kind.follows_units and c.unit] == []

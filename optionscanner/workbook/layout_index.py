@@ -225,25 +225,8 @@ _CARDS = (
     ),
 )  # fmt: skip
 
-_HEAD = tuple(
-    (
-        "price.spot price.spot_change price.spot_change_pct price.future_price price.basis price.forward "
-        "price.forward_source day.open day.high day.low day.previous_close row.expiry row.days price.atm_strike "
-        "price.straddle price.straddle_open price.straddle_high price.straddle_low price.expected_move "
-        "price.atm_iv price.atm_iv_change open_interest.call_open_interest open_interest.put_open_interest "
-        "open_interest.put_call_ratio open_interest.call_volume open_interest.put_volume "
-        "open_interest.put_call_ratio_volume open_interest.call_open_interest_added "
-        "open_interest.put_open_interest_added open_interest.call_open_interest_since_first "
-        "open_interest.put_open_interest_since_first open_interest.call_wall open_interest.put_wall "
-        "open_interest.put_call_band open_interest.put_call_ratio_window open_interest.max_pain "
-        "open_interest.max_pain_distance_pct readiness.readiness readiness.action readiness.direction "
-        "readiness.structure readiness.trigger readiness.stability readiness.time flow.net_flow flow.ewma_net "
-        "flow.atm_flow flow.ewma_atm flow.delta_flow flow.ewma_delta flow.flow_pct flow.regime flow.regime_since "
-        "flow.flips flow.steps readiness.top_event price.price_time price.open_interest_time price.coverage "
-        "price.legs_without_iv row.lot_size row.status"
-    ).split()
-)
-"""What the head held at first, in that order: a user's workbook lists these cells and no others."""
+_LATER = ("settlement.", "straddle.", "volatility.", "volatility_rank.")
+"""Tables that the cards did not show at first. A user's workbook lists the cells of its head and takes no others."""
 
 _EXPOSURE = Card(
     "Exposure, ₹ crore", 27, ((29, ""), (30, "this expiry")),
@@ -269,10 +252,10 @@ _FUTURES = ("Futures, OI change %", 11, (
 
 def _heads(underlying: str) -> tuple[Cells, ...]:
     """The cells of the cards: those of the head at first, and what came later."""
-    values = {value.source: value for card in _CARDS for value in card.values(_HEAD_ROW)}
+    values = [value for card in _CARDS for value in card.values(_HEAD_ROW)]
     return (
-        Cells(f"{underlying}_head", tuple(values[source] for source in _HEAD)),
-        Cells(f"{underlying}_volatility", tuple(value for source, value in values.items() if source not in _HEAD)),
+        Cells(f"{underlying}_head", tuple(v for v in values if not v.source.startswith(_LATER))),
+        Cells(f"{underlying}_volatility", tuple(v for v in values if v.source.startswith(_LATER))),
         Cells(f"{underlying}_exposure", _EXPOSURE.values(_HEAD_ROW)),
         Cells(f"{underlying}_futures", _FUTURES[2]),
     )
