@@ -17,7 +17,8 @@ from optionscanner.health import Health
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.calendar import TradingCalendar
 from optionscanner.model.context import DayContext
-from optionscanner.model.reports import HealthItem
+from optionscanner.model.day_plan import change_words
+from optionscanner.model.reports import Event, HealthItem
 from optionscanner.model.settings import EngineSettings
 from optionscanner.ports import Market
 
@@ -37,6 +38,7 @@ def session_health(
     """Health of a session that begins: counters from what `history`, the file at `place`, holds of it already."""
     stored = history.accounting()
     health = Health(settings, expected=market.total_observations(), processed=stored.processed)
+    health.since_yesterday = _since_yesterday(market.day)
     health.refused.update(stored.refused)
     health.resume_alerts(history.alerts())
     process = psutil.Process()
@@ -72,6 +74,12 @@ def session_health(
     daily = _daily_files(market.day)
     health.probes = (file_size, disk, memory, calendar_end, _clock_probe(wall), lambda: daily)
     return health
+
+
+def _since_yesterday(day: DayContext) -> Event:
+    """The first of the day's events: lots, expiries, symbols and bans against the session before."""
+    words = change_words(day.daily, day.layout.names)
+    return Event(day.session.opens.timestamp(), "since yesterday", words, "DAY_PLAN has them one by one", 1)
 
 
 def _daily_files(day: DayContext) -> HealthItem:

@@ -54,6 +54,8 @@ class Health:
     """Failures of engines and sinks, this run."""
     tell: Callable[[str], object] = lambda _sentence: None
     """Takes a sentence for the terminal: a workbook that cannot be written cannot show why."""
+    since_yesterday: Event | None = None
+    """What is other than in the session before: stands above all events."""
     told_elsewhere: frozenset[str] = frozenset()
     """Sinks that bring their own sentences to the terminal."""
     _cycle_ms: deque[float] = field(default_factory=lambda: deque(maxlen=50))
@@ -166,8 +168,9 @@ class Health:
             self._events.pop(next(iter(self._events)))
 
     def events(self) -> tuple[Event, ...]:
-        """Newest first."""
-        return tuple(reversed(self._events.values()))
+        """What changed since yesterday, then the newest first."""
+        first = () if self.since_yesterday is None else (self.since_yesterday,)
+        return (*first, *reversed(self._events.values()))
 
     def recent_alerts(self) -> Reading:
         """Alerts of the day so far, newest first."""
@@ -182,7 +185,7 @@ class Health:
         """The newest thing a user should know, one sentence; empty when all is well."""
         if self._not_stored_since is not None:
             return f"NOT STORED since {_clock(self._not_stored_since)}: {self._store_sentence}"
-        newest = next(iter(self.events()), None)
+        newest = next(reversed(self._events.values()), None)
         if newest is not None and report.as_of - newest.at < 300.0:
             return f"{newest.where}: {newest.what}"
         return ""

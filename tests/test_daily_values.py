@@ -28,7 +28,7 @@ from optionscanner.history.daily_store import DailyStore
 from optionscanner.model.calendar import IST, load_calendar
 from optionscanner.model.context import DayContext
 from optionscanner.model.contracts import Layout, SegmentKey, Underlying
-from optionscanner.model.daily import DAILY_TABLES, DayEvent
+from optionscanner.model.daily import DAILY_TABLES, DayEvent, Listing
 from optionscanner.model.picture import MarketPicture
 from tests import builders, test_docs
 from tests.test_daily_files import BAN, CASH, EVENTS, INDEX, LOTS, PARTICIPANTS, UDIFF, VIX, udiff_row
@@ -262,7 +262,9 @@ def test_a_day_gets_the_closing_figures_of_the_session_before(small):
     assert not daily.has_ex_date("RELIANCE", date(2026, 2, 3))  # results are no ex-date
     assert replace(daily, events=(DayEvent(FRIDAY, "RELIANCE", "SPLIT", ""),)).has_ex_date("RELIANCE", FRIDAY)
     assert [(event.underlying, event.kind) for event in daily.events] == [("RELIANCE", "RESULTS"), ("MARKET", "RBI")]
-    assert daily.lot_changes == ("RELIANCE 24-Feb-2026: lot 65, in the list of market lots 500",)
+    # The one file of index closes has the change as published, rounded by the exchange.
+    assert daily.market_change_pct == -0.02 and not daily.bans_compared and daily.listing is None
+    assert daily.lot_changes == ("RELIANCE 24-Feb-2026: lot 65, 500 in the list of lots",)
     # A single strike on Thursday makes no volatility of 30 days.
     assert list(daily.missing) == ["FII statistics", "daily volatility"]
     assert daily.missing["FII statistics"] == ("FII statistics of 29-Jan-2026 are not there: FII in ₹ crore is blank")
@@ -305,6 +307,35 @@ def test_bans_that_come_and_go_and_one_in_force(tmp_path):
     daily = prepared_day(tmp_path / "daily.sqlite", day_on(FRIDAY, ladders)).daily
     assert daily.banned.tolist() == [0.0, 1.0]
     assert (daily.ban_entered, daily.ban_left) == (("M&M",), ("RELIANCE",))
+
+
+def test_what_is_new_and_gone_among_contracts(tmp_path):
+    """Of Wednesday's names RENAMED is gone on Thursday; LAST and a weekly of NIFTY expire then; two things are new."""
+    folder, names = tmp_path / "files", [f"N{i}" for i in range(9)]
+    folder.mkdir()
+
+    def bhavcopy(day: str, *contracts: tuple[str, str]) -> str:
+        rows = [udiff_row(TradDt=day, BizDt=day, TckrSymb=name, XpryDt=expiry, FininstrmActlXpryDt=expiry)
+                for name, expiry in contracts]  # fmt: skip
+        return "\n".join([UDIFF, *rows])
+
+    monthly = [(name, "2026-02-24") for name in ("NIFTY", *names)]
+    weekly, last = ("NIFTY", "2026-01-29"), ("LAST", "2026-01-29")
+    (folder / "a").write_text(bhavcopy("2026-01-28", *monthly, weekly, last, ("RENAMED", "2026-02-24")))
+    (folder / "b").write_text(bhavcopy("2026-01-29", *monthly, weekly, last))
+    imported(folder, tmp_path / "daily.sqlite")
+    ladders = {SegmentKey(name, MONTHLY): [25_000.0] for name in ("NIFTY", "NEWCO", *names)}
+    whole = {**ladders, SegmentKey("NIFTY", date(2026, 3, 30)): [25_000.0]}
+    assert prepared_day(tmp_path / "daily.sqlite", day_on(FRIDAY, whole)).daily.listing == Listing(
+        new_symbols=("NEWCO",), gone_symbols=("LAST", "RENAMED"), new_expiries=("30-Mar-2026: NIFTY",),
+        gone_expiries=("29-Jan-2026: LAST, NIFTY",),
+    )  # fmt: skip
+    # A recording of some names says nothing about the others; one that the file does not hold makes it doubtful.
+    part = {key: strikes for key, strikes in ladders.items() if key.underlying in ("NIFTY", "N0")}
+    part_of_it = prepared_day(tmp_path / "daily.sqlite", day_on(FRIDAY, part)).daily.listing
+    assert (part_of_it.new_symbols, part_of_it.gone_symbols) == ((), ("LAST", "RENAMED"))
+    doubtful = {key: strikes for key, strikes in ladders.items() if key.underlying in ("NEWCO", "N0")}
+    assert prepared_day(tmp_path / "daily.sqlite", day_on(FRIDAY, doubtful)).daily.listing is None
 
 
 def test_a_day_without_a_file_or_outside_the_calendar_stays_as_it_is(tmp_path, small):
@@ -394,6 +425,9 @@ def test_a_real_day_gets_the_figures_of_the_raw_files(june, data_folder):
         closes = {row[0]: row[5] for row in index}
         days = [name[-8:-4] + name[-10:-8] + name[-12:-10] for name in archive.namelist()]
         sessions = sum(day <= "20260611" for day in days)
+        index = csv.reader(io.StringIO(archive.read("ind_close_all_10062026.csv").decode()))
+        before = next(float(row[5]) for row in index if row[0] == "Nifty 50")
+    assert daily.market_change_pct == pytest.approx(100 * (float(closes["Nifty 50"]) / before - 1), rel=1e-12)
     assert daily.spot_close[0] == float(closes["Nifty 50"]) and daily.vix_close == float(closes["India VIX"])
     assert daily.vix_history[-1] == daily.vix_close and len(daily.vix_history) == sessions
     futures = {row["EXPIRY_DT"]: row for row in rows if row["SYMBOL"] == "NIFTY" and row["INSTRUMENT"] == "FUTIDX"}

@@ -7,7 +7,7 @@ import numpy as np
 from optionscanner.health import Health
 from optionscanner.model.frame import WriteResult
 from optionscanner.model.picture import MarketPicture
-from optionscanner.model.reports import CycleReport, HealthItem
+from optionscanner.model.reports import CycleReport, Event, HealthItem
 from optionscanner.model.settings import EngineSettings
 from tests import builders
 
@@ -131,3 +131,13 @@ def test_a_sinks_trouble_and_its_end_are_told_once_each() -> None:
         "history: the disk is full; free some space",
         "history: stored again",
     ]
+
+
+def test_what_changed_since_yesterday_stands_above_the_events_and_is_no_news() -> None:
+    first = Event(builders.ist(9, 15), "since yesterday", "bans in: SAIL", "", 1)
+    health = Health(EngineSettings(), since_yesterday=first)
+    assert health.message(reports(builders.ist(9, 16))[0]) == ""
+    health.note(builders.ist(9, 20), "border", "an observation refused", "")
+    health.note(builders.ist(9, 21), "history", "busy", "")
+    assert [event.where for event in health.events()] == ["since yesterday", "history", "border"]
+    assert health.message(reports(builders.ist(9, 22))[0]) == "history: busy"

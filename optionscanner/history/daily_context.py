@@ -11,11 +11,15 @@ import numpy as np
 from optionscanner.history.daily_reader import Closings, DailyReader
 from optionscanner.model.context import DayContext
 from optionscanner.model.contracts import Layout
-from optionscanner.model.daily import DailyContext, DayEvent
+from optionscanner.model.daily import KINDS, DailyContext, DayEvent, Listing
 
 SESSIONS = 252
 """A year of trading days."""
 _AHEAD = timedelta(days=7)
+_WHOLE = 0.9
+"""Share of the names above which a file counts as one of the whole market."""
+_TOLD = 3
+"""Names that are told one by one."""
 
 
 def prepared(reader: DailyReader, day: DayContext, *, previous: date, before: date) -> DayContext:
@@ -72,9 +76,54 @@ def _context(
         vix_history=vix_history,
         lot_changes=tuple(_lot_changes(reader, layout, closings, today)),
         events=events,
+        bans_compared=both,
+        listing=_listing(reader, layout, today, previous=previous, before=before),
+        market_change_pct=reader.market_change_pct(previous, before),
     )
     missing, found = _account(reader, context, closings, layout, today)
     return replace(context, missing=missing, found=found)
+
+
+def _listing(reader: DailyReader, layout: Layout, today: date, *, previous: date, before: date) -> Listing | None:
+    """What is new in the day's layout or gone from the bhavcopies; None where that of `previous` is not whole.
+
+    A layout may hold a part of the market, as recordings do: what it lacks is not gone.
+    """
+    listed, earlier = reader.listed(previous), reader.listed(before)
+    exchanges = {exchange for exchange, _, _ in listed}
+    theirs = {(exchange, name) for exchange, name, _ in listed}
+    own = {
+        (layout.underlyings[u].exchange, key.underlying, key.expiry)
+        for u, key in zip(layout.segment_underlying, layout.segment_keys, strict=True)
+        if layout.underlyings[u].exchange in exchanges
+    }
+    known = {(exchange, name) for exchange, name, _ in own}
+    if not known or len(known & theirs) < _WHOLE * len(known):
+        return None
+    alive = {(exchange, name) for exchange, name, expiry in listed if expiry >= today}
+    gone = theirs - alive
+    if len(theirs) >= _WHOLE * len({(exchange, name) for exchange, name, _ in earlier}):
+        # A name that was taken off the list with contracts that had not expired, such as one that was renamed.
+        still = {(exchange, name) for exchange, name, expiry in earlier if expiry >= today and exchange in exchanges}
+        gone |= still - theirs
+    passed = {(expiry, name) for _, name, expiry in listed if previous <= expiry < today}
+    added = {(expiry, name) for exchange, name, expiry in own - listed if (exchange, name) in theirs}
+    return Listing(
+        new_symbols=tuple(sorted(name for _, name in known - theirs)),
+        gone_symbols=tuple(sorted(name for _, name in gone)),
+        new_expiries=_by_expiry(added),
+        gone_expiries=_by_expiry(passed),
+    )
+
+
+def _by_expiry(found: set[tuple[date, str]]) -> tuple[str, ...]:
+    """``27-Jan-2026: NIFTY`` for each expiry, or how many names where there are many."""
+    lines = []
+    for day in sorted({day for day, _ in found}):
+        names = sorted(name for at, name in found if at == day)
+        who = ", ".join(names) if len(names) <= _TOLD else f"{len(names)} names"
+        lines.append(f"{day:%d-%b-%Y}: {who}")
+    return tuple(lines)
 
 
 def _lot_changes(reader: DailyReader, layout: Layout, closings: Closings, today: date) -> Iterator[str]:
@@ -83,9 +132,9 @@ def _lot_changes(reader: DailyReader, layout: Layout, closings: Closings, today:
         lot, name = float(layout.segment_lot_size[segment]), f"{key.underlying} {key.expiry:%d-%b-%Y}"
         was, listed = float(closings.lot_size[segment]), reader.listed_lot(key, today)
         if np.isfinite(was) and was != lot:
-            yield f"{name}: lot {lot:g}, at the previous close {was:g}"
+            yield f"{name}: lot {lot:g}, was {was:g}"
         elif np.isfinite(listed) and listed != lot:
-            yield f"{name}: lot {lot:g}, in the list of market lots {listed:g}"
+            yield f"{name}: lot {lot:g}, {listed:g} in the list of lots"
 
 
 def _account(
@@ -97,20 +146,15 @@ def _account(
     lots = sum(np.isfinite(reader.listed_lot(key, today)) for key in layout.segment_keys)
     days = len(context.iv_dates)
     checks = (
-        ("F&O bhavcopy", legs, f"{legs:,} of {2 * layout.rows:,} legs of {day}",
-         f"of {day} is not there: changes since the previous close are blank where the source has no close"),
+        ("F&O bhavcopy", legs, f"{legs:,} of {2 * layout.rows:,} legs of {day}", f"of {day} is not there"),
         ("index closes and cash bhavcopy", spots, f"{spots} of {len(layout.names)} underlyings of {day}",
-         f"of {day} are not there: yesterday's levels are blank"),
-        ("participant-wise positions", context.positions is not None, day,
-         f"of {day} are not there: participants are blank"),
-        ("FII statistics", bool(context.fii_crore), day, f"of {day} are not there: FII in ₹ crore is blank"),
-        ("ban list", bool(np.isfinite(context.banned).any()), f"for {now}",
-         f"for {now} is not there: whether a stock is in ban is not known"),
-        ("India VIX", np.isfinite(context.vix_close), day, f"of {day} is not there: its change is blank"),
-        ("market lots", lots, f"{lots} of {layout.segments} chains",
-         "are not there for these expiries: lots of the source are not checked"),
-        ("daily volatility", days, f"{days} sessions before {now}",
-         f"before {now} is not there: IV rank and percentile are blank until bhavcopies are imported"),
+         f"of {day} are not there"),
+        ("participant-wise positions", context.positions is not None, day, f"of {day} are not there"),
+        ("FII statistics", bool(context.fii_crore), day, f"of {day} are not there"),
+        ("ban list", bool(np.isfinite(context.banned).any()), f"for {now}", f"for {now} is not there"),
+        ("India VIX", np.isfinite(context.vix_close), day, f"of {day} is not there"),
+        ("market lots", lots, f"{lots} of {layout.segments} chains", "are not there for these expiries"),
+        ("daily volatility", days, f"{days} sessions before {now}", f"before {now} is not there"),
     )  # fmt: skip
-    missing = {title: f"{title} {why}" for title, there, _, why in checks if not there}
+    missing = {title: f"{title} {why}: {KINDS[title]}" for title, there, _, why in checks if not there}
     return missing, {title: words for title, there, words, _ in checks if there}

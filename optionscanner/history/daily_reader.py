@@ -157,6 +157,29 @@ class DailyReader:
                 found["close"][u] = told[underlying.name]
         return found
 
+    def listed(self, day: date) -> frozenset[tuple[str, str, date]]:
+        """(exchange, underlying, expiry) of every contract in the bhavcopies of a session."""
+        rows = self._rows(
+            "SELECT DISTINCT c.exchange, c.underlying, c.expiry FROM eod_contract e "
+            "JOIN daily_contract c ON c.id = e.contract WHERE e.trading_date = ?",
+            (day.isoformat(),),
+        )
+        return frozenset((str(exchange), str(name), date.fromisoformat(str(expiry))) for exchange, name, expiry in rows)
+
+    def market_change_pct(self, day: date, before: date) -> float:
+        """NIFTY over a session [%]: its close against that of the session `before`, else as published; NaN without."""
+        rows = self._rows(
+            "SELECT trading_date, close, change_pct FROM index_close WHERE index_name = ? AND trading_date IN (?, ?)",
+            (INDEX_NAMES["NIFTY"], day.isoformat(), before.isoformat()),
+        )
+        found = {str(at): (float(close), change) for at, close, change in rows}
+        if day.isoformat() not in found:
+            return float("nan")
+        close, published = found[day.isoformat()]
+        if before.isoformat() in found:
+            return 100.0 * (close / found[before.isoformat()][0] - 1.0)
+        return float("nan") if published is None else float(published)
+
     def banned(self, day: date) -> frozenset[str] | None:
         """Securities in ban on a trade date; None where its list is not there."""
         names = frozenset(self.table("ban_list", day, day)["underlying"])

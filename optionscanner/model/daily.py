@@ -246,6 +246,18 @@ DAILY_TABLES: tuple[DailyTable, ...] = (
     EVENT,
 )
 
+KINDS: Mapping[str, str] = {
+    "F&O bhavcopy": "changes since the previous close are blank where the source has no close",
+    "index closes and cash bhavcopy": "yesterday's levels are blank",
+    "participant-wise positions": "participants are blank",
+    "FII statistics": "FII in ₹ crore is blank",
+    "ban list": "whether a stock is in ban is not known",
+    "India VIX": "its change is blank",
+    "market lots": "lots of the source are not checked",
+    "daily volatility": "IV rank and percentile are blank until bhavcopies are imported",
+}
+"""Kind of what a day takes from daily files -> what stays blank without it."""
+
 PARTICIPANTS = ("FII", "PRO", "CLIENT", "DII")
 """In the order in which sheets show them."""
 EX_DATES = frozenset({"DIVIDEND", "BONUS", "SPLIT", "RIGHTS", "EX_DATE"})
@@ -282,7 +294,7 @@ class DayEvent:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What changed among the listed contracts since the previous session; () where nothing did, or it is not known."""
+    """What changed among the listed contracts since the previous session."""
 
     new_symbols: tuple[str, ...] = ()
     gone_symbols: tuple[str, ...] = ()
@@ -333,8 +345,10 @@ class DailyContext:
     """Sentences: contracts whose lot differs from the one of the previous session, or from the list of lots."""
     events: tuple[DayEvent, ...]
     """From the previous session to a week ahead, by date."""
-    listing: Listing = field(default_factory=Listing)
-    """What is new among the listed contracts, and what is gone."""
+    bans_compared: bool = True
+    """Whether both ban lists are there, so that an empty `ban_entered` says that none entered."""
+    listing: Listing | None = None
+    """What is new among the listed contracts, and what is gone; None where that is not known."""
     market_change_pct: float = float("nan")
     """NIFTY over the previous session: its close against the close before [%]."""
     missing: Mapping[str, str] = field(default_factory=dict)

@@ -2,8 +2,8 @@
 
 The template is built from it, the renderer fills its blocks, hosts find its blocks in the user's file by name.
 Sheets: `layout_market.py`, `layout_index.py`, `layout_oi_tracker.py`, `layout_exposure.py`, `layout_heatmap.py`,
-`layout_control.py`, `layout_eod.py`, `layout_system.py`, of examples `layout_examples.py`; nouns: `grid.py`; kinds of
-cells: `formats.py`.
+`layout_day_plan.py`, `layout_control.py`, `layout_eod.py`, `layout_system.py`, of examples `layout_examples.py`; nouns:
+`grid.py`; kinds of cells: `formats.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from optionscanner.model.control import CONTROL_ACKNOWLEDGED
 from optionscanner.workbook.grid import Cells, Column, Line, Named, Sheet, Table
 from optionscanner.workbook.layout_control import CONTROL, LATER, answers_of
+from optionscanner.workbook.layout_day_plan import DAY_PLAN
 from optionscanner.workbook.layout_eod import EOD_REPORT
 from optionscanner.workbook.layout_examples import EXAMPLES
 from optionscanner.workbook.layout_exposure import EXPOSURE
@@ -38,6 +39,7 @@ SHEETS: tuple[Sheet, ...] = (
     index_sheet(PICKED),
     EXPOSURE,
     HEATMAP,
+    DAY_PLAN,
     EOD_REPORT,
     CONTROL,
     SYSTEM_HEALTH,

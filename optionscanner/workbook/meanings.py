@@ -44,6 +44,7 @@ _QUOTE = "quotes of the source"
 _HERE = "computed by this program"
 _ABOUT = "this program"
 _PIVOT = "classic pivots of the day's high, low and close"
+_DAILY = "daily files of the exchanges"
 _ALERTED = "alerts of this program"
 
 _OWN: dict[str, Meaning] = {
@@ -127,6 +128,27 @@ _OWN: dict[str, Meaning] = {
         ("eod.r1", "2P - low", "points", PRICE, _PIVOT),
         ("eod.r2", "P + (high - low)", "points", PRICE, _PIVOT),
         ("eod.r3", "high + 2(P - low)", "points", PRICE, _PIVOT),
+        ("plan.high", "highest price of the previous session", "₹ or points", DAY, _DAILY),
+        ("plan.low", "lowest price of the previous session", "₹ or points", DAY, _DAILY),
+        ("plan.close", "close of the previous session; by the source where no daily file has it", "₹ or points", DAY,
+         _DAILY),
+        ("plan.opened", "open of the day; where the source gives none, the first price of the first five minutes",
+         "₹ or points", PRICE, _QUOTE),
+        ("plan.gap", "open less the previous close", "₹ or points", PRICE, _HERE),
+        ("plan.gap_pct", "the gap over the previous close", "%", PRICE, _HERE),
+        ("plan.gap_in_moves", "the gap in ordinary moves of a day: beyond 1 it is more than usual", "day moves", PRICE,
+         _HERE),
+        *((f"plan.{name}", words, "₹ or points", DAY, "classic pivots of the previous session's high, low and close")
+          for name, words in (("s3", "low - 2(high - P)"), ("s2", "P - (high - low)"), ("s1", "2P - high"),
+                              ("pivot", "P = (high + low + close) / 3"), ("r1", "2P - low"), ("r2", "P + (high - low)"),
+                              ("r3", "high + 2(P - low)"))),
+        ("plan.volatility", "volatility of 30 days at the previous close; without one, the day's first at the money",
+         "% a year", DAY, _DAILY),
+        ("plan.move", "one standard deviation of a session: IV x previous close / square root of 252", "₹ or points",
+         DAY, _HERE),
+        ("plan.move_low", "previous close less the day's move", "₹ or points", DAY, _HERE),
+        ("plan.move_high", "previous close plus the day's move", "₹ or points", DAY, _HERE),
+        ("plan.status", "why levels are blank", "text", DAY, _ABOUT),
         ("eod.alert", "kind of alert", "text", "", _ALERTED),
         ("eod.bullish", "bullish alerts of this kind today", "count", CYCLE, _ALERTED),
         ("eod.bearish", "bearish alerts of this kind today", "count", CYCLE, _ALERTED),

@@ -20,6 +20,7 @@ from optionscanner.workbook.layout_index import CHAIN_SHEETS, INDICES
 from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
 from optionscanner.workbook.render_cells import INDIA
 from optionscanner.workbook.render_control import control_blocks
+from optionscanner.workbook.render_day_plan import plan_blocks
 from optionscanner.workbook.render_eod import eod_blocks
 from optionscanner.workbook.render_exposure import exposure_blocks, exposure_shares
 from optionscanner.workbook.render_heatmap import heatmap_blocks
@@ -63,6 +64,7 @@ def render(
         *tracker_blocks(view),
         *exposure_blocks(view, [view.position[name] for name in by_gamma.names]),
         *heatmap_blocks(view),
+        *plan_blocks(view),
         *eod_blocks(view),
         *control_blocks(view),
         *health_blocks(view),

@@ -32,7 +32,8 @@ SILENT_S = 300
 """Age of HEARTBEAT from which nobody writes any more: far more than an edit or a dialog of the user holds it up."""
 _ACTION_PIXELS = 100
 """What the longest word of the TRS band takes."""
-_PRICE_CHANGES = ("price.spot_change_pct", "price.spot_change", "call.change", "put.change")
+_PRICE_CHANGES = ("price.spot_change_pct", "price.spot_change", "call.change", "put.change",
+                  "plan.gap", "plan.gap_pct")  # fmt: skip
 
 
 def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
@@ -52,6 +53,7 @@ def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
         _signs(table, worksheet, add)
         _states(table, worksheet, add)
     _cards(sheet, worksheet, add)
+    _verdicts(sheet, worksheet, add)
     _answers(sheet, worksheet, add)
     _grouping(sheet, worksheet, add)
 
@@ -279,6 +281,19 @@ def _sign(worksheet: Any, add: AddFormat, ranges: str) -> None:
     for criteria, colour in ((">", looks.BULL), ("<", looks.BEAR)):
         look = add({"font_color": colour})
         _apply(worksheet, ranges, {"type": "cell", "criteria": criteria, "value": 0, "format": look})
+
+
+def _verdicts(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
+    """What FII did against the price, and files that are missing."""
+    for cell in (cell for block in sheet.cells for cell in block.cells if cell.source.startswith("plan.verdict")):
+        place = _ref(cell.row, cell.column)
+        for word, colour in (("BULLISH", looks.BULL), ("BEARISH", looks.BEAR)):
+            look = add({"font_color": colour, "bold": True})
+            _when(worksheet, place, f'ISNUMBER(SEARCH("STRONG {word}",{place}))', look)
+    for table in sheet.tables:
+        if _has(table, "plan.state"):
+            cell_ = f"{column_letters(table.column_of('plan.state'))}{table.row + 1}"
+            _when(worksheet, _range(table, "plan.state"), f'{cell_}="MISSING"', add({"bg_color": looks.LATE}))
 
 
 def _states(table: Table, worksheet: Any, add: AddFormat) -> None:

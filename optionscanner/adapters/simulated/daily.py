@@ -16,11 +16,9 @@ from optionscanner.adapters.simulated.streams import stream
 from optionscanner.adapters.simulated.universe import SESSION_DATE, Name
 from optionscanner.adapters.simulated.year import DailyHistory
 from optionscanner.model.contracts import Floats, Layout
-from optionscanner.model.daily import LEGS, DailyContext, DayEvent, Listing, Positions
+from optionscanner.model.daily import KINDS, LEGS, DailyContext, DayEvent, Listing, Positions
 
 INVENTED = "invented by the simulated market"
-_KINDS = ("F&O bhavcopy", "index closes and cash bhavcopy", "participant-wise positions", "FII statistics", "ban list",
-          "India VIX", "market lots", "daily volatility")  # fmt: skip
 _SESSIONS_A_YEAR = 252
 _WICK = 0.3
 """Size of the day's shadows beyond open and close, in standard deviations of a day."""
@@ -95,7 +93,7 @@ def simulated_daily(
         events=tuple(sorted(_events(seed, stocks), key=lambda event: (event.date, event.underlying))),
         listing=Listing(gone_expiries=tuple(f"{previous:%d-%b-%Y}: {symbol}" for symbol in expired)),
         market_change_pct=float(change[nifty]) if nifty >= 0 else float("nan"),
-        found=dict.fromkeys(_KINDS, INVENTED),
+        found=dict.fromkeys(KINDS, INVENTED),
     )
 
 
@@ -160,7 +158,7 @@ def _lot_changes(seed: int, names: Sequence[Name], layout: Layout, spared: Colle
     for key, lot in zip(layout.segment_keys, layout.segment_lot_size.tolist(), strict=True):
         changed = stream(seed, f"lot {key.underlying}").random() < _LOT_CHANGED
         if changed and key.underlying not in spared:
-            found.append(f"{key.underlying} {key.expiry:%d-%b-%Y}: lot {lot:g}, at the previous close {0.8 * lot:g}")
+            found.append(f"{key.underlying} {key.expiry:%d-%b-%Y}: lot {lot:g}, was {0.8 * lot:g}")
     return found
 
 
