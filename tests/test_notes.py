@@ -86,6 +86,16 @@ def test_every_name_has_a_note_with_unit_clock_and_source(book):
         assert "As of: " in note
 
 
+def test_every_label_above_the_ladders_of_open_interest_has_a_hint(book):
+    found = hints_of(book, "OI_TRACKER")
+    labels = [text for text in BY_NAME["OI_TRACKER"].texts if text.style == "label" and text.row < 14]
+    assert len(labels) == 2 * 17
+    for label in labels:
+        title, words = found[label.row, label.column]
+        assert title == label.text
+        assert words.splitlines(), label.text
+
+
 def test_every_item_of_the_band_has_a_hint_on_every_sheet(book):
     for sheet in SHEETS:
         found = hints_of(book, sheet.name)

@@ -115,6 +115,8 @@ _LABELS = (
     (4, 3, "Build-up, OI %"), (5, 3, "Max pain, %"), (6, 3, "OI walls: call, put"), (7, 3, "Expiry"),
     (4, 9, "Calls"), (5, 9, "Puts"), (6, 9, "Legs beyond limit"), (7, 9, "Trend 5 min, day"), (8, 9, "Rollover %"),
 )  # fmt: skip
+LABEL_COLUMNS = tuple(sorted({at for _, at, _ in _LABELS}))
+"""Columns of a half in which labels begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class Half:
     @property
     def volatility(self) -> Cells:
         """India VIX."""
-        return Cells(f"{self.name}_vix", (Value(_BAR_ROW + 1, self.column + 2, "run.vix", Kind.RATIO),))
+        return Cells(f"{self.name}_vix", (Value(_BAR_ROW + 1, self.column + 2, "tracked.vix", Kind.RATIO),))
 
     @property
     def cells(self) -> tuple[Cells, ...]:

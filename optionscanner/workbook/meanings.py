@@ -13,6 +13,8 @@ from optionscanner.model.columns import ALERTS, READINGS
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Column, NamedCell
 
+LONGEST_HINT = 255
+"""Characters that a spreadsheet takes as the hint of a cell."""
 PRICE, OPEN_INTEREST, CYCLE, DAY = "price time", "OI time", "this picture (AS_OF)", "fixed for the day"
 """What a number is as of."""
 
@@ -57,6 +59,7 @@ _OWN: dict[str, Meaning] = {
         ("row.volume_oi", "YES where an event of the nearest expiry agrees with its flow, else NO", "text", PRICE,
          "the volume/OI scan"),
         ("row.status", "why something is blank or withheld; empty when all is well", "text", CYCLE, _HERE),
+        ("tracked.vix", "India VIX; blank where the source has none", "%", PRICE, _QUOTE),
         ("row.lot_size", "units per contract", "units", DAY, "contract data of the source"),
         ("row.expiry", "nearest expiry, the one that every number of the row is of", "date", DAY,
          "contract data of the source"),
@@ -230,11 +233,15 @@ def label_note(shown: Sequence[tuple[str, str, Kind]]) -> str:
     known = [(head, meaning, kind) for head, source, kind in shown if (meaning := meaning_of(source)) is not None]
     if len(known) == 1:
         return _three_lines(known[0][1], known[0][2])
-    return "\n".join(
-        f"{head or '-'}: {meaning.text} ({'as UNITS says' if kind.follows_units else unit_words(kind, meaning.unit)}; "
-        f"{meaning.clock})"
+    lines = [
+        f"{head and f'{head}: '}{meaning.text} "
+        f"({'as UNITS says' if kind.follows_units else unit_words(kind, meaning.unit)}; {meaning.clock})"
         for head, meaning, kind in known
-    )
+    ]
+    # Whole lines, as far as a hint has room: columns side by side mean the same over different times.
+    while len("\n".join(lines)) > LONGEST_HINT:
+        lines.pop()
+    return "\n".join(lines)
 
 
 def spark_note(source: str) -> str:

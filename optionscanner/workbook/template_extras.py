@@ -7,19 +7,28 @@ Main entries: `write_notes`, `write_hints`, `write_sparks`, `write_formulas`.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from optionscanner.workbook import looks
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Sheet, Text, Value
 from optionscanner.workbook.layout_index import CHAIN_SHEETS
-from optionscanner.workbook.meanings import SETTING_HEADS, column_note, label_note, name_note, spark_note, value_note
+from optionscanner.workbook.layout_oi_tracker import HALVES, LABEL_COLUMNS, TRACKER
+from optionscanner.workbook.meanings import (
+    LONGEST_HINT,
+    SETTING_HEADS,
+    column_note,
+    label_note,
+    name_note,
+    spark_note,
+    value_note,
+)
 from optionscanner.workbook.splice import column_letters
 
 _NOTE_CHARACTERS, _NOTE_PIXELS, _LINE_PIXELS = 52, 340, 17
 """A note is as wide as this many characters of its font, and as high as its lines."""
-_LONGEST_TITLE, _LONGEST_HINT = 32, 255
+_LONGEST_TITLE = 32
 """Characters that a spreadsheet takes."""
 
 
@@ -47,7 +56,9 @@ def hints(sheet: Sheet) -> Iterator[tuple[int, int, str, str]]:
             title = _BAND_TITLES.get(cell.source, "Indices" if cell in ticks else "")
             yield cell.row, cell.column, title, value_note(cell.source, cell.kind)
     if sheet.name in CHAIN_SHEETS:
-        yield from _label_hints(sheet)
+        yield from _label_hints(sheet, {text.column for text in sheet.texts if text.style == "card"})
+    elif sheet.name == TRACKER:
+        yield from _label_hints(sheet, {half.column + at for half in HALVES for at in LABEL_COLUMNS})
 
 
 _BAND_TITLES = {
@@ -57,10 +68,9 @@ _BAND_TITLES = {
 }  # fmt: skip
 
 
-def _label_hints(sheet: Sheet) -> Iterator[tuple[int, int, str, str]]:
-    """Of each label of the cards, what stands beside it."""
+def _label_hints(sheet: Sheet, cards: Collection[int]) -> Iterator[tuple[int, int, str, str]]:
+    """Of each label of the cards, which begin in these columns, what stands beside it."""
     values: list[Value] = [cell for cells in sheet.cells[1:] for cell in cells.cells]
-    cards = sorted(text.column for text in sheet.texts if text.style == "card")
     heads = {text.column: text.text for text in sheet.texts if text.style == "card-head"}
     for text in sheet.texts:
         if text.style != "label" or text.column not in cards:
@@ -68,7 +78,10 @@ def _label_hints(sheet: Sheet) -> Iterator[tuple[int, int, str, str]]:
         until = min((column for column in cards if column > text.column), default=1_000)
         drawn = [spark.source for spark in sheet.sparks if _beside(spark.row, spark.column, text, until)]
         shown = [v for v in values if _beside(v.row, v.column, text, until)]
-        words = [(heads.get(v.column, ""), v.source, v.kind) for v in shown]
+        if not drawn and not shown:
+            continue  # a line of words about the sheet
+        # A word says itself what it is of; heads are those of numbers.
+        words = [(heads.get(v.column, "") if v.kind is not Kind.TEXT else "", v.source, v.kind) for v in shown]
         yield text.row, text.column, text.text, spark_note(drawn[0]) if drawn else label_note(words)
 
 
@@ -104,7 +117,7 @@ def write_hints(sheet: Sheet, worksheet: Any) -> None:
     for row, column, title, words in hints(sheet):
         if words:
             worksheet.data_validation(row - 1, column - 1, row - 1, column - 1, {
-                "validate": "any", "input_title": title[:_LONGEST_TITLE], "input_message": words[:_LONGEST_HINT],
+                "validate": "any", "input_title": title[:_LONGEST_TITLE], "input_message": words[:LONGEST_HINT],
             })  # fmt: skip
 
 
