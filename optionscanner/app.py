@@ -145,6 +145,8 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         health=health,
         state=resume.state,
         trails=resume.trails,
+        usual=resume.usual,
+        tracked=shown.tracked,
         number=resume.cycles,
         limit=config.cycle.limit_s,
         show_every=0.0 if options.speed == 1 or options.once else FRAME_EVERY_S,

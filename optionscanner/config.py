@@ -35,6 +35,7 @@ from optionscanner.config_sections import (
     Simulated,
     Stale,
     Underlyings,
+    Unusual,
     Volatility,
     Windows,
     Workbook,
@@ -53,6 +54,7 @@ from optionscanner.model.settings import (
     PricingSettings,
     ReadinessSettings,
     StaleSettings,
+    UnusualSettings,
     VolatilitySettings,
     WindowSettings,
 )
@@ -78,6 +80,7 @@ class Config(Section):
     exposure: Exposure = Field(default_factory=Exposure)
     flow: Flow = Field(default_factory=Flow)
     activity: Activity = Field(default_factory=Activity)
+    unusual: Unusual = Field(default_factory=Unusual)
     readiness: Readiness = Field(default_factory=Readiness)
     stale: Stale = Field(default_factory=Stale)
     alerts: Alerts = Field(default_factory=Alerts)
@@ -136,6 +139,7 @@ class Config(Section):
             exposure=ExposureSettings(**self.exposure.model_dump()),
             flow=FlowSettings(**self.flow.model_dump()),
             activity=ActivitySettings(**self.activity.model_dump()),
+            unusual=UnusualSettings(**self.unusual.model_dump()),
             readiness=ReadinessSettings(**self.readiness.model_dump()),
             stale=StaleSettings(**self.stale.model_dump()),
             alerts=AlertSettings(**self.alerts.model_dump()),

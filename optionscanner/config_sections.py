@@ -227,6 +227,16 @@ class Activity(Section):
     shown: int = Field(default=_DEFAULT.activity.shown, ge=1, le=5000, description="events")
 
 
+class Unusual(Section):
+    """Unusual activity."""
+
+    otm_pct: float = Field(default=_DEFAULT.unusual.otm_pct, ge=0, le=100, description="per cent")
+    otm_times: float = Field(default=_DEFAULT.unusual.otm_times, ge=0, le=1000, description="times the usual change")
+    least_changes: int = Field(default=_DEFAULT.unusual.least_changes, ge=1, le=1000, description="observations")
+    least_legs: int = Field(default=_DEFAULT.unusual.least_legs, ge=1, le=1000, description="legs")
+    least_sessions: int = Field(default=_DEFAULT.unusual.least_sessions, ge=1, le=20, description="sessions")
+
+
 class Readiness(Section):
     """Windows and bands of trade readiness; its weights are fixed."""
 
@@ -263,6 +273,12 @@ class Alerts(Section):
         default=_DEFAULT.alerts.cool_down, ge=0, le=_DAY_S, alias="cool_down_s", description="seconds"
     )
     stock_flips: bool = Field(default=_DEFAULT.alerts.stock_flips, description="true or false")
+    stock_gamma: bool = Field(default=_DEFAULT.alerts.stock_gamma, description="true or false")
+    stock_ratios: bool = Field(default=_DEFAULT.alerts.stock_ratios, description="true or false")
+    otm_rise_pct: float = Field(default=_DEFAULT.alerts.otm_rise_pct, ge=0, le=1000, description="per cent")
+    unusual_volume: bool = Field(default=_DEFAULT.alerts.unusual_volume, description="true or false")
+    gamma_band_pct: float = Field(default=_DEFAULT.alerts.gamma_band_pct, ge=0, le=10, description="per cent")
+    ratio_margin: float = Field(default=_DEFAULT.alerts.ratio_margin, ge=0, le=0.4, description="ratio")
 
 
 class RateFrom(Section):

@@ -41,6 +41,7 @@ from optionscanner.model.sessions import RunSession
 from optionscanner.model.settings import EngineSettings
 from optionscanner.model.state import State
 from optionscanner.model.trails import Trails
+from optionscanner.model.usual import UsualRatios
 from optionscanner.ports import History, Recorder, WorkbookHost
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,10 @@ class Cycle:
     health: Health
     state: State | None = None
     trails: Trails | None = None
+    usual: UsualRatios | None = None
+    """Volume over OI of earlier sessions, as the history resumed it."""
+    tracked: tuple[str, ...] = ()
+    """Names whose changes of open interest over minutes are told: those of OI_TRACKER."""
     number: int = 0
     """Of the last cycle; counts from 1 within the session."""
     limit: float = 5.0
@@ -178,7 +183,7 @@ class Cycle:
         chains = seen.without(left_out) if left_out else seen
         state = self.state.reindexed(chains.layout) if self.state is not None else State.fresh(chains.layout)
         pricing = self._priced(chains, state, failures, timings)
-        inputs = Inputs(chains, pricing, state, {}, self.settings)
+        inputs = Inputs(chains, pricing, state, {}, self.settings, self.usual, self.tracked)
         deadline = self.elapsed() + self.limit
         for engine in self.engines:
             if self.elapsed() > deadline:

@@ -318,6 +318,7 @@ class Desk:
         show = replace(show, muted_from=before.muted_from if same else self.cycle.shown_as_of)
         self.renderer.settings = replace(show, front=PAUSED_FRONT) if self.host.paused else show
         self.cycle.settings = engine_settings(self._engine, self._value)
+        self.cycle.tracked = show.tracked
         self.cycle.show_every = max(self._show_every, number(self._value(CONTROL_REFRESH)))
         self.host.share = number(self._value(CONTROL_SHARE)) / 100.0
         self.cycle.control = self._control()

@@ -36,7 +36,7 @@ class Desk:
         texts = {c.name: np.full(2, "", dtype=object) for c in READINESS.columns}
         reading = Reading(READINESS, texts | {"readiness": np.array(scores, dtype=float)})
         given = {"flips": np.array(flips, dtype=float), "regime": np.full(3, regime), "flow_pct": np.full(3, flow_pct)}
-        self.state, made = alerts(chains, self.state.updated(segment=given), reading, self.settings)
+        self.state, made = alerts(chains, self.state.updated(segment=given), {"readiness": reading}, self.settings)
         return [tuple(row) for row in made.frame().to_numpy().tolist()]
 
     def told(self, *scores, step=60.0):
@@ -122,6 +122,6 @@ def test_a_cycle_without_alerts_is_an_empty_table():
     desk = Desk()
     desk.polls.append(poll(desk.day, AT, dict.fromkeys(KEYS, COLUMNS)))
     reading = Reading(READINESS, {c.name: np.full(2, NAN) for c in READINESS.columns})
-    state, made = alerts(seen(desk.day, *desk.polls), desk.state, reading, SETTINGS)
+    state, made = alerts(seen(desk.day, *desk.polls), desk.state, {"readiness": reading}, SETTINGS)
     assert (len(made), tuple(made.columns)) == (0, ALERTS.names)
     assert_same(state, desk.state)

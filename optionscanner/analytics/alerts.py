@@ -1,9 +1,18 @@
-"""Alerts of a cycle: edge-triggered, re-armed with hysteresis, cooled down; each crossing is told once."""
+"""Alerts of a cycle: edge-triggered, re-armed with hysteresis, cooled down; each crossing is told once.
+
+Here stand readiness and regime flips; those of open interest in `alerts_open_interest.py`, of gamma in
+`alerts_gamma.py`. Nothing is told of a chain that is stale, thin or not observed anew.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from optionscanner.analytics.alerts_edges import Told, edge, front_chains
+from optionscanner.analytics.alerts_gamma import gamma_flips
+from optionscanner.analytics.alerts_open_interest import ratio_turns, unusual_signals, window_breaches
 from optionscanner.analytics.flow import dead_band
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import ALERTS
@@ -12,45 +21,76 @@ from optionscanner.model.settings import EngineSettings
 from optionscanner.model.state import State
 
 
-def alerts(chains: Chains, state: State, readiness: Reading, settings: EngineSettings) -> tuple[State, Reading]:
-    """State with what was told, and the alerts of this cycle, in layout order."""
-    layout, told = chains.layout, state.segment
-    front = layout.underlying_front
-    fronts = front[front >= 0]
-    score = np.full(layout.segments, np.nan)
-    score[fronts] = np.asarray(readiness["readiness"], dtype=float)[front >= 0]
-    limits = settings.readiness
-    known = chains.updated & np.isfinite(score)
-    armed = np.where(np.isnan(told["readiness_armed"]), 1.0, told["readiness_armed"])
-    cooled = ~(chains.as_of - told["readiness_alerted_at"] < settings.alerts.cool_down)
-    rises = known & (score >= limits.aggressive) & (armed == 1) & cooled
-    armed = np.where(rises, 0.0, np.where(known & (score < settings.alerts.rearm_below), 1.0, armed))
-    armed = np.where(known, armed, told["readiness_armed"])
+def alerts(
+    chains: Chains,
+    state: State,
+    made: Mapping[str, Reading],
+    settings: EngineSettings,
+    tracked: tuple[str, ...] = (),
+) -> tuple[State, Reading]:
+    """State with what was told, and the alerts of this cycle, in layout order.
 
-    flips = np.nan_to_num(told["flips"])
-    flipped = chains.updated & (flips > np.nan_to_num(told["flip_alerted"]))
-    flipped[np.setdiff1d(np.arange(layout.segments), fronts)] = False
-    if not settings.alerts.stock_flips:
-        flipped &= layout.is_index[layout.segment_underlying]
-
-    direction = np.nan_to_num(told["regime"])
-    band = dead_band(told["flow_noise_pct"], settings.flow)
-    rows: list[tuple[str, str, str, str]] = []
-    for segment in np.flatnonzero(rises | flipped):
-        name = layout.names[layout.segment_underlying[segment]]
-        way = "BULLISH" if direction[segment] > 0 else "BEARISH"
-        if rises[segment]:
-            limit = f"TRS {score[segment]:.0f} >= {limits.aggressive:.0f}"
-            rows.append((name, "READINESS", way, limit))
-        if flipped[segment]:
-            share = f"ATM flow {told['flow_pct'][segment]:+.2f} % beyond {band[segment]:.2g} %, twice"
-            rows.append((name, "REGIME_FLIP", way, share))
-    state = state.updated(
-        segment={
-            "readiness_armed": armed,
-            "readiness_alerted_at": np.where(rises, chains.as_of, told["readiness_alerted_at"]),
-            "flip_alerted": np.where(flipped, flips, told["flip_alerted"]),
-        }
-    )
+    `made` holds the readings of the cycle; an alert whose reading is absent is not told. `tracked` are the names whose
+    changes over minutes are watched.
+    """
+    told: list[Told] = []
+    if "readiness" in made:
+        state = _readiness(chains, state, made["readiness"], settings, told)
+    state = _regime_flips(chains, state, settings, told)
+    if "unusual_activity" in made:
+        state = unusual_signals(chains, state, made["unusual_activity"], settings, told)
+    if "exposure_total" in made:
+        state = gamma_flips(chains, state, made["exposure_total"], settings, told)
+    if "open_interest" in made:
+        state = ratio_turns(chains, state, made["open_interest"], settings, told)
+    if {"open_interest_legs", "price"} <= made.keys():
+        state = window_breaches(chains, state, made, settings, told, tracked=tracked)
+    told.sort(key=lambda one: one.segment)  # stable: kinds stay in the order above
+    layout = chains.layout
+    rows = [
+        (layout.names[layout.segment_underlying[one.segment]], one.alert, one.direction, one.reason) for one in told
+    ]
     texts = {n: np.array([r[i] for r in rows], dtype=object) for i, n in enumerate(ALERTS.names[1:])}
     return state, Reading(ALERTS, {"at": np.full(len(rows), chains.as_of)} | texts)
+
+
+def _way(direction: float) -> str:
+    return "BULLISH" if direction > 0 else "BEARISH"
+
+
+def _readiness(chains: Chains, state: State, reading: Reading, settings: EngineSettings, told: list[Told]) -> State:
+    """A name's score reaches the top band."""
+    layout, limits = chains.layout, settings.readiness
+    front = layout.underlying_front
+    score = np.full(layout.segments, np.nan)
+    score[front[front >= 0]] = np.asarray(reading["readiness"], dtype=float)[front >= 0]
+    known = chains.updated & np.isfinite(score)
+    rises, state = edge(
+        state,
+        "readiness",
+        known=known,
+        on=score >= limits.aggressive,
+        off=score < settings.alerts.rearm_below,
+        as_of=chains.as_of,
+        cool_down=settings.alerts.cool_down,
+    )
+    direction = np.nan_to_num(state.segment["regime"])
+    for segment in np.flatnonzero(rises).tolist():
+        limit = f"TRS {score[segment]:.0f} >= {limits.aggressive:.0f}"
+        told.append(Told(segment, "READINESS", _way(direction[segment]), limit))
+    return state
+
+
+def _regime_flips(chains: Chains, state: State, settings: EngineSettings, told: list[Told]) -> State:
+    """The flow's regime turns between bullish and bearish."""
+    layout, old = chains.layout, state.segment
+    flips = np.nan_to_num(old["flips"])
+    flipped = chains.updated & (flips > np.nan_to_num(old["flip_alerted"])) & front_chains(layout)
+    if not settings.alerts.stock_flips:
+        flipped &= layout.is_index[layout.segment_underlying]
+    direction = np.nan_to_num(old["regime"])
+    band = dead_band(old["flow_noise_pct"], settings.flow)
+    for segment in np.flatnonzero(flipped).tolist():
+        share = f"ATM flow {old['flow_pct'][segment]:+.2f} % beyond {band[segment]:.2g} %, twice"
+        told.append(Told(segment, "REGIME_FLIP", _way(direction[segment]), share))
+    return state.updated(segment={"flip_alerted": np.where(flipped, flips, old["flip_alerted"])})

@@ -16,6 +16,9 @@
    futures        price and open interest of each future                build_up.py
    build_up       and of each name, its futures together                build_up.py
 6. activity       volume/OI scan, aligned with the regime               activity.py
+   volume_oi_profile       what is usual at each time of the day        volume_oi_profile.py
+   unusual_activity        documented rules, by each leg's own usual    unusual_activity.py
+   unusual_activity_total  the same of each name                        unusual_activity_total.py
 7. readiness      trade readiness from flow and activity                readiness.py
 8. alerts         what crossed a limit                                  alerts.py
 
@@ -42,13 +45,17 @@ from optionscanner.analytics.price import price
 from optionscanner.analytics.readiness import readiness
 from optionscanner.analytics.settlement import settlement
 from optionscanner.analytics.straddle import straddle
+from optionscanner.analytics.unusual_activity import unusual_activity
+from optionscanner.analytics.unusual_activity_total import unusual_activity_total
 from optionscanner.analytics.volatility import volatility
 from optionscanner.analytics.volatility_rank import volatility_rank
+from optionscanner.analytics.volume_oi_profile import volume_oi_profile
 from optionscanner.model.chains import Chains
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.settings import EngineSettings
 from optionscanner.model.state import State
+from optionscanner.model.usual import UsualRatios
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,10 @@ class Inputs:
     state: State
     made: Mapping[str, Reading]
     settings: EngineSettings
+    usual: UsualRatios | None = None
+    """Volume over OI of earlier sessions; None where the history has none."""
+    tracked: tuple[str, ...] = ()
+    """Names whose changes of open interest over minutes are told."""
 
     def sliced(self, underlying: str) -> Inputs:
         """The same for one underlying alone."""
@@ -86,6 +97,8 @@ class Inputs:
             state=self.state.sliced(underlying),
             made=made,
             settings=self.settings,
+            usual=self.usual,
+            tracked=self.tracked,
         )
 
 
@@ -162,12 +175,24 @@ def _activity(x: Inputs) -> tuple[State, Reading]:
     return activity(x.chains, x.pricing, x.state, x.settings)
 
 
+def _volume_oi_profile(x: Inputs) -> tuple[State, Reading]:
+    return volume_oi_profile(x.chains, x.state, x.settings)
+
+
+def _unusual_activity(x: Inputs) -> tuple[State, Reading]:
+    return unusual_activity(x.chains, x.pricing, x.state, x.made, x.settings, usual=x.usual)
+
+
+def _unusual_activity_total(x: Inputs) -> tuple[State, Reading]:
+    return unusual_activity_total(x.chains, x.state, x.made["unusual_activity"], x.settings)
+
+
 def _readiness(x: Inputs) -> tuple[State, Reading]:
     return readiness(x.chains, x.state, x.made["activity"], x.settings)
 
 
 def _alerts(x: Inputs) -> tuple[State, Reading]:
-    return alerts(x.chains, x.state, x.made["readiness"], x.settings)
+    return alerts(x.chains, x.state, x.made, x.settings, x.tracked)
 
 
 ENGINES: tuple[Engine, ...] = (
@@ -187,7 +212,10 @@ ENGINES: tuple[Engine, ...] = (
     Engine("futures", (), _futures),
     Engine("build_up", ("futures",), _build_up),
     Engine("activity", ("flow",), _activity),
+    Engine("volume_oi_profile", (), _volume_oi_profile),
+    Engine("unusual_activity", ("flow",), _unusual_activity),
+    Engine("unusual_activity_total", ("unusual_activity",), _unusual_activity_total),
     Engine("readiness", ("flow", "activity"), _readiness),
-    Engine("alerts", ("readiness",), _alerts),
+    Engine("alerts", (), _alerts),
 )
 """In order of running; a needed reading stands before the one that needs it."""

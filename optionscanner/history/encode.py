@@ -120,7 +120,7 @@ class Encoder:
         rows["state"] = list(_state_rows(report, every if whole_picture else state.touched))
         rows["state_legs"] = list(_state_leg_rows(report, every if whole_picture else state.stepped))
         rows["state_anchors"] = list(_anchor_rows(report, whole=whole_picture or not self.anchored))
-        rows["state_futures"] = list(self._future_states(report))
+        rows["state_futures"] = list(self._future_states(report, whole=whole_picture))
         self.anchored = True
         counts = {
             "observations": len(chains.polls.segment),
@@ -155,12 +155,13 @@ class Encoder:
                 self.underlyings[name] = row
                 yield (at, name, *row)
 
-    def _future_states(self, report: CycleReport) -> Iterator[Row]:
-        state = report.state
+    def _future_states(self, report: CycleReport, *, whole: bool) -> Iterator[Row]:
+        """Rows that differ from the last one of their future, or all: cycles that were lost leave older ones behind."""
+        state, nothing = report.state, (None,) * len(FUTURE_STATE)
         values = zip(*(_values(state.future[name]) for name in FUTURE_STATE), strict=True)
         for key, row in zip(state.layout.future_keys, values, strict=True):
             name = (key.underlying, key.expiry.isoformat())
-            if row != self.future_states.get(name) and any(value is not None for value in row):
+            if whole or row != self.future_states.get(name, nothing):
                 self.future_states[name] = row
                 yield (*name, STATE_VERSION, *row)
 

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from optionscanner.history.queries import Accounting, observations_accounted, st
 from optionscanner.history.resume import StoredSession, open_session, resumed_encoder, resumed_state, resumed_trails
 from optionscanner.history.schema import STATES, DeclaredTable, declared_tables
 from optionscanner.history.spool import Spool
+from optionscanner.history.usual import usual_ratios
 from optionscanner.history.views import VIEWS
 from optionscanner.model.columns import ALERTS, READINGS, TableSpec
 from optionscanner.model.context import DayContext
@@ -113,26 +114,31 @@ class SqliteHistory:
         with self._lock, speaking(self.path):
             self._let_go()
             self._open = opened = self._begun(session, day, continue_ended=continue_ended)
-            stored, last = opened.stored, opened.stored.last_stored_at
-            if last is None:
-                return Resume(None, 0, None, stored.note or "nothing of this session is stored, it begins anew")
-            continued = f"the session continues after cycle {stored.cycles}, stored at {_ist_clock(last)}"
-            age = now - last
-            trails = resumed_trails(self._database.conn, stored.id, day)
-            state: State | None = None
-            if resume_within is not None and age > resume_within:
-                why = f"is {age / 60:.0f} minutes old, more than {resume_within / 60:.0f}"
-            else:
-                state = resumed_state(self._database.conn, self.path, stored.id, day.layout)
-                why = "is missing or of another version"
-            if state is not None:
-                return Resume(last, stored.cycles, state, continued, trails)
-            with transaction(self._database.conn):
-                # What is left of it must not come back with a later restart.
-                for table in STATES:
-                    self._database.execute(f"DELETE FROM {table.name} WHERE session = ?", (stored.id,))
-            note = f"{continued}; its flow state {why}, and is built afresh"
-            return Resume(last, stored.cycles, None, note, trails)
+            resume = self._resumed(opened, day, resume_within=resume_within, now=now)
+            return replace(resume, usual=usual_ratios(self._database.conn, session, day.layout.names))
+
+    def _resumed(self, opened: _Open, day: DayContext, *, resume_within: float | None, now: float) -> Resume:
+        """What is stored of the session itself; a state that is not resumed is deleted."""
+        stored, last = opened.stored, opened.stored.last_stored_at
+        if last is None:
+            return Resume(None, 0, None, stored.note or "nothing of this session is stored, it begins anew")
+        continued = f"the session continues after cycle {stored.cycles}, stored at {_ist_clock(last)}"
+        age = now - last
+        trails = resumed_trails(self._database.conn, stored.id, day)
+        state: State | None = None
+        if resume_within is not None and age > resume_within:
+            why = f"is {age / 60:.0f} minutes old, more than {resume_within / 60:.0f}"
+        else:
+            state = resumed_state(self._database.conn, self.path, stored.id, day.layout)
+            why = "is missing or of another version"
+        if state is not None:
+            return Resume(last, stored.cycles, state, continued, trails)
+        with transaction(self._database.conn):
+            # What is left of it must not come back with a later restart.
+            for table in STATES:
+                self._database.execute(f"DELETE FROM {table.name} WHERE session = ?", (stored.id,))
+        note = f"{continued}; its flow state {why}, and is built afresh"
+        return Resume(last, stored.cycles, None, note, trails)
 
     def save(self, report: CycleReport) -> None:
         """Store one cycle in one transaction, after those that wait.

@@ -7,6 +7,7 @@ Missing is NaN in arrays, "" in text, NULL in the history.
 from __future__ import annotations
 
 from optionscanner.model.anchors import WINDOWS
+from optionscanner.model.columns_unusual import UNUSUAL_ACTIVITY, UNUSUAL_ACTIVITY_TOTAL, VOLUME_OI_PROFILE
 from optionscanner.model.columns_volatility import SETTLEMENT, STRADDLE, VOLATILITY, VOLATILITY_RANK
 from optionscanner.model.table_spec import Column, Kind, TableSpec, count, real, text, time
 
@@ -319,8 +320,12 @@ ALERTS = TableSpec(
     (
         time("at", "instant of the cycle that raised it"),
         text("underlying", "name of the underlying"),
-        text("alert", "READINESS or REGIME_FLIP"),
-        text("direction", "BULLISH or BEARISH"),
+        text(
+            "alert",
+            "READINESS, REGIME_FLIP, OTM_ACCUMULATION, UNUSUAL_VOLUME, GAMMA_FLIP, PCR_REVERSAL, PCR_EXTREME "
+            "or OI_WINDOW",
+        ),
+        text("direction", "BULLISH, BEARISH or empty where it has none"),
         text("reason", "numbers against limits, one line"),
     ),
 )
@@ -342,6 +347,9 @@ READINGS: tuple[TableSpec, ...] = (
     FUTURES,
     BUILD_UP,
     ACTIVITY,
+    VOLUME_OI_PROFILE,
+    UNUSUAL_ACTIVITY,
+    UNUSUAL_ACTIVITY_TOTAL,
     READINESS,
 )
 """Tables of readings in the order in which a cycle makes them."""

@@ -151,6 +151,22 @@ class ActivitySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class UnusualSettings:
+    """Unusual activity; the limits of volume and premium are those of the volume/OI scan."""
+
+    otm_pct: float = 5.0
+    """A strike further out of the money than this takes part in accumulation, % of the ATM strike."""
+    otm_times: float = 3.0
+    """Times its usual change that such a strike must add."""
+    least_changes: int = 5
+    """Observations of a leg's open interest from which its usual change is known."""
+    least_legs: int = 20
+    """Other traded legs of a chain from which a percentile within it is given."""
+    least_sessions: int = 5
+    """Stored sessions from which a percentile is against the same time of the day; the last 20 are looked back on."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadinessSettings:
     """Trade readiness; its weights are fixed, these are its windows and bands."""
 
@@ -178,9 +194,21 @@ class AlertSettings:
     rearm_below: float = 70.0
     """Readiness below which a rise into the top band would be told again."""
     cool_down: float = 1800.0
-    """Seconds between two readiness alerts of one name."""
+    """Seconds between two alerts of one kind and name; not for regime flips and put-call ratios."""
     stock_flips: bool = False
     """Whether regime flips of stocks are told as well as those of indices."""
+    stock_gamma: bool = True
+    """Whether gamma flips of stocks are told as well."""
+    stock_ratios: bool = False
+    """Whether turns and extremes of the put-call ratio of stocks are told as well."""
+    otm_rise_pct: float = 10.0
+    """Least rise of a leg's open interest in a step for its accumulation to be told, % of what it held."""
+    unusual_volume: bool = False
+    """Whether unusual volume is told as well as accumulation out of the money."""
+    gamma_band_pct: float = 0.1
+    """A spot within this of the gamma flip is on neither side of it, %."""
+    ratio_margin: float = 0.05
+    """How far inside its limit a put-call ratio must come back before it is told again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +223,7 @@ class EngineSettings:
     exposure: ExposureSettings = field(default_factory=ExposureSettings)
     flow: FlowSettings = field(default_factory=FlowSettings)
     activity: ActivitySettings = field(default_factory=ActivitySettings)
+    unusual: UnusualSettings = field(default_factory=UnusualSettings)
     readiness: ReadinessSettings = field(default_factory=ReadinessSettings)
     stale: StaleSettings = field(default_factory=StaleSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)

@@ -14,6 +14,7 @@ import numpy as np
 from optionscanner.model.anchors import Anchors
 from optionscanner.model.contracts import Bools, Floats, Layout, moved
 from optionscanner.model.trails import Trails
+from optionscanner.model.usual import UsualRatios
 
 STATE_VERSION = 6
 """Raised with every change of the names below or of their meaning; state of another version is not resumed."""
@@ -43,6 +44,33 @@ SEGMENT_STATE: Mapping[str, str] = {
     "flip_alerted": "number of flips that an alert told of",
     "readiness_armed": "1 while a rise into the top band would be told",
     "readiness_alerted_at": "last readiness alert, seconds since 1970 UTC",
+    "unusual_at": "step of the flow that the usual changes of the legs know, seconds since 1970 UTC",
+    "otm_call_usual": "usual size of a step's change of all calls far out of the money, units",
+    "otm_call_changes": "observations that are in it",
+    "otm_call_times": "the last step's change over what was usual before it",
+    "otm_put_usual": "usual size of a step's change of all puts far out of the money, units",
+    "otm_put_changes": "observations that are in it",
+    "otm_put_times": "the last step's change over what was usual before it",
+    "profile_slot": "last quarter of an hour since the open whose volume over OI was noted",
+    "unusual_armed": "1 while accumulation out of the money would be told",
+    "unusual_alerted_at": "when it was last told, seconds since 1970 UTC",
+    "volume_armed": "1 while unusual volume would be told",
+    "volume_alerted_at": "when it was last told, seconds since 1970 UTC",
+    "window_5_armed": "1 while a breach of 5 minutes would be told",
+    "window_5_alerted_at": "when it was last told, seconds since 1970 UTC",
+    "window_10_armed": "1 while a breach of 10 minutes would be told",
+    "window_10_alerted_at": "when it was last told, seconds since 1970 UTC",
+    "window_15_armed": "1 while a breach of 15 minutes would be told",
+    "window_15_alerted_at": "when it was last told, seconds since 1970 UTC",
+    "window_30_armed": "1 while a breach of 30 minutes would be told",
+    "window_30_alerted_at": "when it was last told, seconds since 1970 UTC",
+    "pcr_seen": "put-call ratio that the alerts saw last",
+    "pcr_zone": "1 above the limit of a reversal, -1 below the other one, 0 between",
+    "pcr_extreme": "1 above the upper extreme, -1 below the lower one, 0 between, confirmed twice",
+    "pcr_candidate": "extreme that the last ratio spoke for",
+    "gamma_side": "confirmed sign of gamma exposure over all expiries, 1 or -1",
+    "gamma_candidate": "sign that the last observation spoke for, 0 near the flip",
+    "gamma_alerted_at": "when a gamma flip was last told, seconds since 1970 UTC",
     "atm_iv_first": "first ATM volatility of the day, decimal",
     "straddle_open": "first straddle of the day, ₹",
     "straddle_high": "highest straddle of the day, ₹",
@@ -70,6 +98,9 @@ LEG_STATE: Mapping[str, str] = {
     "open_interest_flow": "change over the last step's window, units",
     "price_change": "change of the price over the last step's window, ₹",
     "iv_change": "change of implied volatility over the last step's window, decimal",
+    "usual_change": "mean size of open_interest_flow over the last observations, units",
+    "usual_changes": "observations that are in it",
+    "change_times": "open_interest_flow over what was usual before it",
     "first_open_interest": "first open interest of the day, units",
     "read_open_interest": "open interest at the newest distinct observation that saw the leg, units",
     "open_open_interest": "open interest read in the first minutes of the session, units",
@@ -165,3 +196,5 @@ class Resume:
     """One sentence for the log: what is resumed, or why not."""
     trails: Trails | None = None
     """What is stored of each name's numbers since the open; None where nothing is."""
+    usual: UsualRatios | None = None
+    """Volume over OI of earlier sessions of the same mode and source at each time of the day."""

@@ -36,9 +36,9 @@ _SUMMARY = (
 _ALERTS = (
     Column("Time", 8, "alerts.at", Kind.TIME, "IST"),
     Column("Underlying", 14, "alerts.underlying", Kind.TEXT),
-    Column("Alert", 13, "alerts.alert", Kind.TEXT),
+    Column("Alert", 18, "alerts.alert", Kind.TEXT),
     Column("Dir", 5, "alerts.dir", Kind.WORD),
-    Column("Reason", 24, "alerts.reason", Kind.TEXT, "newest first; numbers against limits"),
+    Column("Reason", 19, "alerts.reason", Kind.TEXT, "newest first; numbers against limits"),
 )
 
 _SUMMARY_WIDTHS = side_by_side(_SUMMARY, _ALERTS)
@@ -121,6 +121,9 @@ _STOCKS_MORE = (
     Column("Exp. move", 9, "price.expected_move", Kind.PRICE, "± ₹"),
     Column("Flips", 6, "flow.flips", Kind.COUNT, "today"),
     Column("Coverage", 9, "price.coverage", Kind.SHARE, "% of legs"),
+    Column("UOA", 19, "unusual_activity_total.word", Kind.TEXT, "B or W"),
+    Column("UOA dir", 9, "unusual_activity_total.direction", Kind.WORD),
+    Column("UOA reason", 60, "unusual_activity_total.reason", Kind.TEXT, "unusual activity: numbers against limits"),
 )
 
 _STOCK_WIDTHS = side_by_side(_STOCKS, _STOCK_SCAN, _STOCKS_MORE)
