@@ -162,6 +162,9 @@ class Windows(Section):
     open_within: float = Field(
         default=_DEFAULT.windows.open_within, ge=0, le=_DAY_S, alias="open_within_s", description="seconds"
     )
+    opening_range: float = Field(
+        default=_DEFAULT.windows.opening_range, ge=0, le=_DAY_S, alias="opening_range_s", description="seconds"
+    )
     open_interest_band_pct: float = Field(
         default=_DEFAULT.windows.open_interest_band_pct, ge=0, le=100, description="per cent"
     )

@@ -35,8 +35,14 @@ ValueOf = Callable[[str], Cell]
 """Defined name -> value in force."""
 
 ENGINE_SETTINGS = frozenset(
-    {"CONTROL_INDEX_RATIO", "CONTROL_STOCK_RATIO", "CONTROL_MIN_CONTRACTS", "CONTROL_PERCENTILE", "CONTROL_COOL_DOWN",
-     CONTROL_OI_LIMITS}
+    {
+        "CONTROL_INDEX_RATIO",
+        "CONTROL_STOCK_RATIO",
+        "CONTROL_MIN_CONTRACTS",
+        "CONTROL_PERCENTILE",
+        "CONTROL_COOL_DOWN",
+        CONTROL_OI_LIMITS,
+    }
 )
 """Those that change numbers, so that the newest picture is computed again."""
 

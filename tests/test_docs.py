@@ -34,7 +34,7 @@ from optionscanner.model.settings import EngineSettings
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Column, Sheet
 from optionscanner.workbook.layout import SAMPLES, SHEETS
-from optionscanner.workbook.layout_index import CHAIN_SHEETS, INDICES
+from optionscanner.workbook.layout_index import INDICES
 from optionscanner.workbook.meanings import meaning_of
 from tests import builders, test_house
 from tests.broker import command as of_the_broker
@@ -117,7 +117,7 @@ def expected_headers(columns: Sequence[Column]) -> Rows:
 
 def documented_sheets() -> Iterator[tuple[str, Sheet]]:
     for sheet in SHEETS:
-        if sheet.name not in CHAIN_SHEETS or sheet.name == "NIFTY":
+        if sheet.name not in INDICES or sheet.name == "NIFTY":
             yield sheet.name, sheet
 
 
@@ -168,7 +168,7 @@ def test_the_index_sheets_differ_in_nothing_but_their_name():
     plain = [
         (cards_of(sheet), [(t.name.removeprefix(sheet.name), t.columns) for t in sheet.tables])
         for sheet in SHEETS
-        if sheet.name in CHAIN_SHEETS
+        if sheet.name in INDICES
     ]
     assert all(one == plain[0] for one in plain)
 

@@ -18,7 +18,7 @@ MUST_BE_SEEN = {
     "ALERT_SUMMARY": ["alert_summary", "alerts_feed"],
     **{index: [f"{index}_chain", f"{index}_scan", f"{index}_ignored"] for index in INDICES},
     "STOCKS_GROUPED": [],
-    PICKED: [f"{PICKED}_chain", f"{PICKED}_scan", f"{PICKED}_ignored"],
+    PICKED: ["drill_chain"],
     "EXPOSURE": [],
     "HEATMAP": ["heatmap"],
     "OI_TRACKER": ["oi_left_chain", "oi_right_chain"],
@@ -149,7 +149,7 @@ def test_every_column_that_names_a_reading_finds_it():
     declared |= {f"event.{name}" for name in Event.__dataclass_fields__}
     of_the_renderer = ("row.", "chain.", "call.", "put.", "day.", "group.", "worst.", "run.", "band.", "eod.", "trail.",
                        "control.", "example.", "ladder.", "participant.", "tracked.", "limit.", "tile.",
-                       "plan.")  # fmt: skip
+                       "plan.", "drill.", "mark.", "level.", "signal.", "title.")  # fmt: skip
     made_of_others = {"alerts.dir", "activity.dir", "activity.signal", "exposure.name", "exposure.expiry"}
     sources = {column.source for _, _, column in all_columns()}
     sources |= {c.source for sheet in SHEETS for cells in sheet.cells for c in cells.cells}
@@ -223,9 +223,7 @@ def test_ticks_of_the_band_have_room_for_their_words():
             assert following - start >= room, (sheet.name, name)
 
 
-@pytest.mark.parametrize(
-    ("units", "shown"), [(Units.LAKH, 1.3), (Units.CONTRACTS, 2_000.0), (Units.UNITS, 130_000.0)]
-)
+@pytest.mark.parametrize(("units", "shown"), [(Units.LAKH, 1.3), (Units.CONTRACTS, 2_000.0), (Units.UNITS, 130_000.0)])
 def test_units_switch(units, shown):
     """130,000 units of a contract of 65: 1.3 lakh, 2,000 contracts."""
     assert units.shown(np.array([130_000.0]), 65.0).tolist() == [shown]

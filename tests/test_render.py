@@ -78,15 +78,15 @@ def shown(frame: Frame, block: str, row: int = 0) -> dict:
 
 
 def card(frame: Frame, sheet: str, source: str):
-    """Value of one cell of an index sheet's head."""
-    cells = next(c for s in SHEETS if s.name == sheet for c in s.cells if c.name == f"{sheet}_head").cells
-    index = [cell.source for cell in cells].index(source)
-    return frame.blocks[f"{sheet}_head"].rows[index][0]
+    """Value of one cell of a sheet's head."""
+    cards = next(c for s in SHEETS if s.name == sheet for c in s.cells if c.name.endswith("_head"))
+    index = [cell.source for cell in cards.cells].index(source)
+    return frame.blocks[cards.name].rows[index][0]
 
 
 def band(frame: Frame, sheet: str, source: str):
-    cells = next(s for s in SHEETS if s.name == sheet).cells[0].cells
-    return frame.blocks[f"{sheet}_band"].rows[[c.source for c in cells].index(source)][0]
+    block = next(s for s in SHEETS if s.name == sheet).cells[0]
+    return frame.blocks[block.name].rows[[c.source for c in block.cells].index(source)][0]
 
 
 def named(frame: Frame, name: str):

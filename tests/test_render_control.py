@@ -51,23 +51,24 @@ def test_the_scan_follows_the_picked_expiry():
     assert shown(picked, "alert_summary")["VolOI"] == "YES"
 
 
-def test_the_picked_symbol_has_the_sheet_of_an_index():
+def test_the_picked_symbol_has_a_sheet():
     report = report_of(price={"straddle": [1.0, 2.0, 3.0, 4.0]})
     frame = drawn(report, symbol="RELIANCE")
     assert card(frame, "DRILLDOWN", "price.straddle") == 4.0
-    assert [row[11] for row in frame.blocks["DRILLDOWN_chain"].rows] == [1_377.5, 1_390.0, 1_400.0, 1_410.0]
-    assert band(frame, "DRILLDOWN", "band.title") == "RELIANCE chain"
+    assert [row[9] for row in frame.blocks["drill_chain"].rows] == [1_377.5, 1_390.0, 1_400.0, 1_410.0]
+    assert band(frame, "DRILLDOWN", "band.title") == "RELIANCE drill-down"
     monthly = drawn(report, symbol="NIFTY", expiries=(("DRILLDOWN", Expiry.NEXT),))
     assert (card(monthly, "DRILLDOWN", "price.straddle"), card(monthly, "NIFTY", "price.straddle")) == (2.0, 1.0)
 
 
-def test_without_a_picked_symbol_the_watchlists_first_is_shown_or_nothing():
+def test_without_a_picked_symbol_the_watchlists_first_is_shown_or_the_first_index():
     report = report_of(price={"straddle": [1.0, 2.0, 3.0, 4.0]})
     assert card(drawn(report, watchlist=("RELIANCE",)), "DRILLDOWN", "price.straddle") == 4.0
-    none = drawn(report)
-    assert card(none, "DRILLDOWN", "price.straddle") is None
-    assert none.blocks["DRILLDOWN_chain"].rows == ()
-    assert band(none, "DRILLDOWN", "band.title") == "Pick a symbol on CONTROL"
+    assert card(drawn(report), "DRILLDOWN", "price.straddle") == 1.0
+    absent = drawn(report, symbol="WIPRO")
+    assert card(absent, "DRILLDOWN", "price.straddle") is None
+    assert absent.blocks["drill_chain"].rows == ()
+    assert set(absent.blocks["drill_levels"].rows) == {(None,)}
 
 
 def symbols(frame) -> list[str]:

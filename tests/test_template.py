@@ -10,7 +10,7 @@ from lxml import etree
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Cells, Line, Table
 from optionscanner.workbook.layout import SAMPLES, SHEETS, blocks
-from optionscanner.workbook.layout_index import CHAIN_SHEETS
+from optionscanner.workbook.layout_index import INDICES, PICKED
 from optionscanner.workbook.template import build_template
 from tests.workbook_tools import assert_well_formed, convert, parts
 
@@ -162,11 +162,11 @@ def test_rules_speak_only_of_names_that_exist(book, sheet):
         assert words - functions <= set(book.defined_names), (where, formula)
 
 
-@pytest.mark.parametrize("name", CHAIN_SHEETS)
+@pytest.mark.parametrize("name", [*INDICES, PICKED])
 def test_the_ladder_marks_the_money_of_the_chain_that_the_cards_above_show(book, name):
     sheet = next(sheet for sheet in SHEETS if sheet.name == name)
     cards = {cell.source: cell for cells in sheet.cells for cell in cells.cells}
-    strike = sheet.table(f"{name}_chain").column_of("chain.strike")
+    strike = sheet.table("drill_chain" if name == PICKED else f"{name}_chain").column_of("chain.strike")
     formulas = [f for where, f in rules(book, name) if where.startswith(letters(strike))]
     for source in ("open_interest.call_wall", "open_interest.put_wall", "open_interest.max_pain"):
         cell = cards[source]

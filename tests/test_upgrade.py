@@ -20,6 +20,7 @@ from optionscanner.errors import WorkbookBusy, WorkbookError
 from optionscanner.workbook.file_host import FileHost
 from optionscanner.workbook.grid import Sheet
 from optionscanner.workbook.layout import SAMPLES, SHEETS, TEMPLATE_VERSION
+from optionscanner.workbook.layout_index import PICKED, index_sheet
 from optionscanner.workbook.layout_versions import EARLIER
 from optionscanner.workbook.template import build_template
 from optionscanner.workbook.upgrade import Upgraded, restored, upgraded
@@ -67,7 +68,9 @@ def plain(tmp_path_factory) -> bytes:
 def second(tmp_path_factory) -> bytes:
     """A workbook of version 2 as the program made it."""
     before, sheets = EARLIER["2"], []
-    for sheet in SHEETS:
+    for today in SHEETS:
+        # DRILLDOWN was an index sheet then.
+        sheet = index_sheet(PICKED) if today.name == PICKED else today
         if sheet.name in before.sheets:
             named = tuple(replace(n, cells=tuple(c for c in n.cells if c.name in before.names)) for n in sheet.named)
             lists = [n.row for n in named] or [2**20]
@@ -291,18 +294,24 @@ def test_a_workbook_of_version_2_gets_what_it_lacks(second, template, tmp_path):
     path = tmp_path / "Second.xlsx"
     path.write_bytes(second)
     done = upgraded(second, template)
-    assert (done.sheets, done.left) == (("OI_TRACKER", "EXPOSURE", "HEATMAP"), ())
+    assert done.sheets == ("OI_TRACKER", "DRILLDOWN", "EXPOSURE", "HEATMAP", "DAY_PLAN")
+    assert done.left == (
+        "DRILLDOWN was made anew as sheet DRILLDOWN_4; your sheet DRILLDOWN is not filled any more: delete it when "
+        "nothing of yours is on it",
+    )
     assert set(done.names) == {f"{index}_{number}" for index in indices for number in numbers} | {
-        "DRILLDOWN_exposure", "DRILLDOWN_futures", "DRILLDOWN_volatility"
-    } | {
         f"CONTROL_OI_{of}" for of in ("LEFT", "LEFT_ANSWER", "RIGHT", "RIGHT_ANSWER", "LIMITS", "LIMITS_ANSWER")
     } | {
         f"CONTROL_OI_{of}{answer}" for of in ("SHOW", "3M", "LEFT_EXPIRY", "RIGHT_EXPIRY") for answer in ("", "_ANSWER")
-    } | {
-        "OI_SHOW"
-    }
+    } | {"OI_SHOW", "CONTROL_AS_OF", "CONTROL_AS_OF_ANSWER"}
     path.write_bytes(done.data)
     assert_takes_a_picture(path)
+    after = opened(done.data, tmp_path)
+    assert (after["DRILLDOWN"]["A1"].value, after["DRILLDOWN_4"]["A5"].value) == (
+        "not filled any more: see DRILLDOWN_4", "Price",
+    )  # fmt: skip
+    drill = [after.defined_names[name].destinations for name in ("drill_chain", "DRILL_AS_OF")]
+    assert {title for places in drill for title, _ in places} == {"DRILLDOWN_4"}
     ours, theirs = opened(template, tmp_path)["EXPOSURE"], opened(done.data, tmp_path)["EXPOSURE"]
     drawn = [
         [series.val.numRef.f for chart in sheet._charts for part in chart._charts for series in part.series]

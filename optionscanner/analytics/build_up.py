@@ -34,7 +34,7 @@ def build_up_codes(price_pct: Floats, interest_pct: Floats, windows: WindowSetti
 def futures(chains: Chains, state: State, settings: EngineSettings) -> tuple[State, Reading]:
     """State with each future's values at the open, and the reading; one row per future."""
     quotes, windows = chains.futures, settings.windows
-    state = _with_open(chains, state, windows)
+    state = _with_traded(chains, _with_open(chains, state, windows))
     interest, price, closed = _before(chains, state)
     price_pct = segments.share_pct(quotes.last, price)
     interest_pct = segments.share_pct(quotes.open_interest, interest)
@@ -49,6 +49,8 @@ def futures(chains: Chains, state: State, settings: EngineSettings) -> tuple[Sta
             "open_interest_change_pct": interest_pct,
             "build_up": _words(build_up_codes(price_pct, interest_pct, windows)),
             "since": _since(known, closed),
+            "volume": quotes.volume,
+            "vwap": mean_price(state),
         },
     )
 
@@ -81,6 +83,8 @@ def build_up(chains: Chains, state: State, futures: Reading, settings: EngineSet
         "future_open_interest_change_pct": interest_pct,
         "build_up": _words(build_up_codes(price_pct, interest_pct, settings.windows)),
         "since": since,
+        "future_volume": segments.at(chains.futures.volume, near),
+        "future_vwap": segments.at(np.asarray(futures["vwap"], dtype=np.float64), near),
         "future_rollover_pct": 100.0 * (total - near_interest) / np.where(total > 0, total, np.nan),
         "option_rollover_pct": option_rollover_pct(chains),
         "status": _status(near >= 0, np.isfinite(total), np.isfinite(interest_pct) & np.isfinite(price_pct)),
@@ -114,6 +118,30 @@ def _with_open(chains: Chains, state: State, windows: WindowSettings) -> State:
             "open_price": np.where(seen, quotes.last, old["open_price"]),
         }
     )
+
+
+def _with_traded(chains: Chains, state: State) -> State:
+    """State with what was traded since the last look at each future, at the price of this one.
+
+    What was traded before the first look counts at that look's price: nothing else is known of it.
+    """
+    quotes, old = chains.futures, state.future
+    counted = np.nan_to_num(old["traded_volume"])
+    more = quotes.volume - counted
+    seen = np.isfinite(quotes.last) & (more > 0)
+    value = np.nan_to_num(old["traded_value"]) + more * quotes.last
+    return state.updated(
+        future={
+            "traded_volume": np.where(seen, quotes.volume, old["traded_volume"]),
+            "traded_value": np.where(seen, value, old["traded_value"]),
+        }
+    )
+
+
+def mean_price(state: State) -> Floats:
+    """(F,) price of each future weighted by the volume at which it was seen [₹]; NaN before any volume."""
+    volume = state.future["traded_volume"]
+    return np.asarray(state.future["traded_value"] / np.where(volume > 0, volume, np.nan))
 
 
 def _before(chains: Chains, state: State) -> tuple[Floats, Floats, Bools]:

@@ -1,4 +1,4 @@
-"""The `open_interest` reading: sums, put-call ratios, maximum pain and walls of each chain.
+"""The readings `open_interest` and `pain`: sums, put-call ratios, walls, maximum pain and its curve, of each chain.
 
 Whole-chain numbers are blank below the minimum coverage: a ratio over half a chain is another number.
 """
@@ -11,8 +11,8 @@ import numpy as np
 
 from optionscanner.analytics import segments
 from optionscanner.model.chains import Chains
-from optionscanner.model.columns import OPEN_INTEREST
-from optionscanner.model.contracts import CALL, PUT, Floats, Layout
+from optionscanner.model.columns import OPEN_INTEREST, PAIN
+from optionscanner.model.contracts import CALL, PUT, Bools, Floats, Ints, Layout
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -43,7 +43,8 @@ def open_interest(
     near = np.abs(offset) <= settings.open_interest.window
     in_window = segments.side_sums(layout, np.where(near[:, None], legs.open_interest, np.nan))
     ratio = put_call_ratio(interest)
-    pain = max_pain(layout, legs.open_interest, pricing.reference)
+    most_pain = max_pain(layout, legs.open_interest, pricing.reference)
+    lowest, highest = max_pain_range(layout, legs.open_interest)
     covered = chains.coverage >= settings.open_interest.min_coverage
     none = ~np.isfinite(interest).any(axis=1)
     columns = {
@@ -58,8 +59,10 @@ def open_interest(
         "put_call_ratio": ratio,
         "put_call_ratio_window": put_call_ratio(in_window),
         "put_call_ratio_volume": put_call_ratio(volume),
-        "max_pain": pain,
-        "max_pain_distance_pct": (pain / pricing.reference - 1.0) * 100.0,
+        "max_pain": most_pain,
+        "max_pain_low": lowest,
+        "max_pain_high": highest,
+        "max_pain_distance_pct": (most_pain / pricing.reference - 1.0) * 100.0,
         "call_wall": wall(layout, legs.open_interest[:, CALL], pricing.reference),
         "put_wall": wall(layout, legs.open_interest[:, PUT], pricing.reference),
     }
@@ -124,17 +127,55 @@ def max_pain(layout: Layout, interest: Floats, reference: Floats) -> Floats:
     call interest at or below K less put interest above K, so the answer is where that first reaches zero. Slopes are
     whole numbers, hence exact. Values: tests/reference/maxpain.csv.
     """
+    first, last, present = _least_rows(layout, interest)
+    rows = np.arange(layout.rows)
+    flat = (rows >= first[layout.row_segment]) & (rows <= last[layout.row_segment])
+    chosen = segments.nearest_row(layout, flat, np.where(np.isfinite(reference), reference, 0.0))
+    return np.where(present, segments.at(layout.strike, chosen), np.nan)
+
+
+def max_pain_range(layout: Layout, interest: Floats) -> tuple[Floats, Floats]:
+    """(S,) lowest and (S,) highest strike [₹] that tie for the least payout; NaN without open interest.
+
+    Every strike between them ties as well, because the payout is convex.
+    """
+    first, last, present = _least_rows(layout, interest)
+    return (
+        np.where(present, segments.at(layout.strike, first), np.nan),
+        np.where(present, segments.at(layout.strike, last), np.nan),
+    )
+
+
+def _least_rows(layout: Layout, interest: Floats) -> tuple[Ints, Ints, Bools]:
+    """(S,) first and (S,) last row of the least payout, and (S,) whether there is open interest at all."""
     counts = np.nan_to_num(interest)
     calls, puts = (segments.running_total(layout, counts[:, side]) for side in (CALL, PUT))
     slope = calls - (puts[layout.ends - 1][layout.row_segment] - puts)
     first = segments.first_row(layout, slope >= 0)
     last = segments.first_row(layout, slope > 0)
     last = np.where(last < 0, layout.ends - 1, last)
-    rows = np.arange(layout.rows)
-    flat = (rows >= first[layout.row_segment]) & (rows <= last[layout.row_segment])
-    chosen = segments.nearest_row(layout, flat, np.where(np.isfinite(reference), reference, 0.0))
-    present = segments.total(layout, counts.sum(axis=1)) > 0
-    return np.where(present, segments.at(layout.strike, chosen), np.nan)
+    return first, last, segments.total(layout, counts.sum(axis=1)) > 0
+
+
+def pain(chains: Chains, state: State, settings: EngineSettings) -> tuple[State, Reading]:
+    """The state unchanged, and the `pain` reading; blank where the chain's maximum pain is."""
+    layout, interest = chains.layout, chains.legs.open_interest
+    known = segments.any_row(layout, np.isfinite(interest))
+    shown = known & (chains.coverage >= settings.open_interest.min_coverage)
+    payout = np.where(shown[layout.row_segment][:, None], payouts(layout, interest), np.nan)
+    return state, Reading(PAIN, {"payout": payout})
+
+
+def payouts(layout: Layout, interest: Floats) -> Floats:
+    """(R, 2) payout [₹] to holders of all calls and of all puts of the expiry if it settles at each row's strike.
+
+    `interest` (R, 2) [units], NaN counts as none. Σ max(0, S - K) · calls and Σ max(0, K - S) · puts at S = strike.
+    """
+    counts, strike, last = np.nan_to_num(interest), layout.strike, (layout.ends - 1)[layout.row_segment]
+    calls, puts = (segments.running_total(layout, counts[:, side]) for side in (CALL, PUT))
+    call_value, put_value = (segments.running_total(layout, counts[:, side] * strike) for side in (CALL, PUT))
+    above = (put_value[last] - put_value) - strike * (puts[last] - puts)
+    return np.column_stack([strike * calls - call_value, above])
 
 
 def wall(layout: Layout, interest: Floats, reference: Floats) -> Floats:

@@ -38,7 +38,7 @@ from optionscanner.analytics.build_up import build_up, futures
 from optionscanner.analytics.exposure import exposure, exposure_legs
 from optionscanner.analytics.exposure_total import exposure_market, exposure_total
 from optionscanner.analytics.flow import flow
-from optionscanner.analytics.open_interest import open_interest
+from optionscanner.analytics.open_interest import open_interest, pain
 from optionscanner.analytics.open_interest_change import open_interest_change
 from optionscanner.analytics.open_interest_windows import open_interest_legs
 from optionscanner.analytics.price import price
@@ -137,6 +137,10 @@ def _open_interest(x: Inputs) -> tuple[State, Reading]:
 
 def _exposure_legs(x: Inputs) -> tuple[State, Reading]:
     return exposure_legs(x.chains, x.pricing, x.state, x.settings)
+
+
+def _pain(x: Inputs) -> tuple[State, Reading]:
+    return pain(x.chains, x.state, x.settings)
 
 
 def _exposure(x: Inputs) -> tuple[State, Reading]:

@@ -28,6 +28,7 @@ def price(chains: Chains, pricing: Pricing, state: State, settings: EngineSettin
     # The first engine of a cycle begins the marks of what the cycle changes.
     state = replace(state, touched=chains.updated.copy(), stepped=np.zeros(layout.segments, dtype=bool))
     state = _day_values(state, chains.updated, atm_iv=pricing.atm_volatility, straddle=straddle)
+    state = _opening_range(chains, state, settings)
     day = state.segment
     spot, previous = chains.spot, spots.previous_close[owner]
     quoted = np.isfinite(pricing.price)
@@ -52,6 +53,8 @@ def price(chains: Chains, pricing: Pricing, state: State, settings: EngineSettin
             "straddle_open": day["straddle_open"],
             "straddle_high": day["straddle_high"],
             "straddle_low": day["straddle_low"],
+            "opening_high": day["opening_high"],
+            "opening_low": day["opening_low"],
             "coverage": chains.coverage,
             "legs_without_iv": without_iv,
             "price_time": chains.stamped_at,
@@ -118,5 +121,21 @@ def _day_values(state: State, updated: Bools, *, atm_iv: Floats, straddle: Float
             "straddle_open": first("straddle_open", straddle),
             "straddle_high": np.where(updated, np.fmax(old["straddle_high"], straddle), old["straddle_high"]),
             "straddle_low": np.where(updated, np.fmin(old["straddle_low"], straddle), old["straddle_low"]),
+        }
+    )
+
+
+def _opening_range(chains: Chains, state: State, settings: EngineSettings) -> State:
+    """State with the highest and lowest price of the first minutes: the source's own of the day so far, else spots."""
+    owner, spots, old = chains.layout.segment_underlying, chains.underlyings, state.segment
+    until = chains.day.session.opens.timestamp() + settings.windows.opening_range
+    early = chains.updated & (chains.stamped_at <= until)
+    if not early.any():
+        return state
+    high, low = np.fmax(spots.spot, spots.high)[owner], np.fmin(spots.spot, spots.low)[owner]
+    return state.updated(
+        segment={
+            "opening_high": np.where(early, np.fmax(old["opening_high"], high), old["opening_high"]),
+            "opening_low": np.where(early, np.fmin(old["opening_low"], low), old["opening_low"]),
         }
     )

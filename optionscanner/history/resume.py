@@ -180,6 +180,7 @@ def resumed_trails(connection: sqlite3.Connection, session: int, day: DayContext
         "LEFT JOIN open_interest USING (session, at, underlying, expiry) "
         "LEFT JOIN flow USING (session, at, underlying, expiry) "
         "LEFT JOIN readiness USING (session, at, underlying) "
+        "LEFT JOIN build_up USING (session, at, underlying) "
         "WHERE price.session = ? ORDER BY price.at",
         (session,),
     )

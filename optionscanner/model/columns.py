@@ -35,6 +35,8 @@ PRICE = TableSpec(
         real("straddle_open", "₹", "first straddle of the day"),
         real("straddle_high", "₹", "highest straddle of the day so far"),
         real("straddle_low", "₹", "lowest straddle of the day so far"),
+        real("opening_high", "₹", "highest price of the session's first 15 minutes; while they last, so far"),
+        real("opening_low", "₹", "lowest price of the session's first 15 minutes; while they last, so far"),
         real("coverage", "share", "listed legs that are current, weighted by yesterday's open interest; 0-1"),
         count("legs_without_iv", "legs", "quoted legs without a volatility"),
         time("price_time", "when the market says the newest accepted observation was made"),
@@ -64,11 +66,20 @@ OPEN_INTEREST = TableSpec(
         text("put_call_reversal", "BUY where its last change rose above 1.5, SELL where it fell below 0.6"),
         text("put_call_extreme", "HIGH above 1.6, LOW below 0.5, else empty: contrarian, high is bullish"),
         real("max_pain", "₹", "strike at which option buyers together get least; a tie: nearest spot, then lower"),
+        real("max_pain_low", "₹", "lowest of the strikes that tie for maximum pain"),
+        real("max_pain_high", "₹", "highest of the strikes that tie for maximum pain"),
         real("max_pain_distance_pct", "%", "strike of maximum pain against spot"),
         real("call_wall", "₹", "strike of the largest call open interest; a tie: nearest spot"),
         real("put_wall", "₹", "strike of the largest put open interest; a tie: nearest spot"),
         text("status", "why readings are blank; empty when all is well"),
     ),
+)
+
+PAIN = TableSpec(
+    "pain",
+    "strike",
+    "Payout of the whole expiry at each strike: the curve whose lowest point is maximum pain.",
+    (real("payout", "₹", "what holders of all calls, of all puts get if the expiry settles at the strike"),),
 )
 
 FLOW = TableSpec(
@@ -292,6 +303,8 @@ FUTURES = TableSpec(
         real("open_interest_change_pct", "%", "change of open interest, of what was held before it"),
         text("build_up", "LB long build-up, SB short build-up, SC short covering, LU long unwinding"),
         text("since", "what the changes are against: close or open"),
+        real("volume", "units", "volume of the future, cumulative for the day"),
+        real("vwap", "₹", "mean last trade by the volume between two looks; the first stands for all before it"),
     ),
 )
 
@@ -307,6 +320,8 @@ BUILD_UP = TableSpec(
         real("future_open_interest_change_pct", "%", "that change, of what was held before it"),
         text("build_up", "LB long build-up, SB short build-up, SC short covering, LU long unwinding"),
         text("since", "what the changes are against: close or open"),
+        real("future_volume", "units", "volume of the nearest future, cumulative for the day"),
+        real("future_vwap", "₹", "volume-weighted mean price of the nearest future since the open"),
         real("future_rollover_pct", "%", "share of the futures' open interest that is beyond the nearest expiry"),
         real("option_rollover_pct", "%", "share of the next expiry in open interest of the nearest two"),
         text("status", "why readings are blank; empty when all is well"),

@@ -27,6 +27,10 @@ CONTROL_ACKNOWLEDGED = "CONTROL_ACKNOWLEDGED"
 CONTROL_REFRESH = "CONTROL_REFRESH"
 CONTROL_SHARE = "CONTROL_SHARE"
 CONTROL_SYMBOL = "CONTROL_SYMBOL"
+CONTROL_AS_OF = "CONTROL_AS_OF"
+"""Moment that DRILLDOWN shows."""
+DRILL_SYMBOL, DRILL_EXPIRY, DRILL_AS_OF = "DRILL_SYMBOL", "DRILL_EXPIRY", "DRILL_AS_OF"
+"""Cells of DRILLDOWN that say the same as cells of CONTROL: see `TWINS`."""
 CONTROL_OI_LEFT, CONTROL_OI_RIGHT = "CONTROL_OI_LEFT", "CONTROL_OI_RIGHT"
 CONTROL_OI_LIMITS = "CONTROL_OI_LIMITS"
 CONTROL_OI_SHOW, CONTROL_OI_3M = "CONTROL_OI_SHOW", "CONTROL_OI_3M"
@@ -35,6 +39,8 @@ CONTROL_WATCHLIST = "CONTROL_WATCHLIST"
 
 WATCHLIST_ROWS = 40
 YES, NO = "YES", "NO"
+NOW = "NOW"
+"""The moment that is not in the past."""
 ANY_DIRECTION = "ALL"
 PERCENT, CHANGE = "PERCENT", "CHANGE"
 """What OI_TRACKER shows of open interest against earlier."""
@@ -77,6 +83,8 @@ class Form(StrEnum):
     NUMBER = "number"
     TIME = "time of day"
     """Kept as seconds after midnight."""
+    MOMENT = "moment"
+    """`NOW`, or a time of day, kept as seconds after midnight."""
     SYMBOL = "symbol"
     """A name that the source has."""
     NUMBERS = "numbers"
@@ -123,6 +131,8 @@ class Setting:
             return ", ".join(self.choices)
         if self.form is Form.TIME:
             return "hh:mm of today"
+        if self.form is Form.MOMENT:
+            return "now, or hh:mm of today"
         if self.form is Form.SYMBOL:
             return "a name of the source"
         if self.form is Form.NUMBERS:
@@ -171,7 +181,9 @@ def parsed(setting: Setting, cell: Cell, *, symbols: Iterable[str] = ()) -> Cell
         return word if word in setting.choices else _refused(setting, cell)
     if setting.form is Form.SYMBOL:
         return symbol(value, symbols) or _refused(setting, cell)
-    if setting.form is Form.TIME:
+    if setting.form is Form.MOMENT and isinstance(value, str) and value.upper() == NOW:
+        return NOW
+    if setting.form in (Form.TIME, Form.MOMENT):
         seconds = _seconds_of_day(value)
         return _refused(setting, cell) if seconds is None else seconds
     if setting.form is Form.NUMBERS:
@@ -201,8 +213,8 @@ def symbol(cell: Cell, symbols: Iterable[str]) -> str:
 def _refused(setting: Setting, came: Cell) -> Refusal:
     if setting.form is Form.WORD:
         what = _either(setting.choices)
-    elif setting.form is Form.TIME:
-        what = "a time of day such as 14:30"
+    elif setting.form in (Form.TIME, Form.MOMENT):
+        what = f"{'now, or ' * (setting.form is Form.MOMENT)}a time of day such as 14:30"
     elif setting.form in (Form.SYMBOL, Form.NUMBERS):
         several = f"{setting.allowed} such as 5 8 10 15 25"
         what = several if setting.form is Form.NUMBERS else "a name that the source has"
@@ -245,7 +257,8 @@ def _seconds_of_day(value: Cell) -> float | None:
 
 def typed(setting: Setting, value: Cell) -> Cell:
     """The cell that `parsed` reads as `value`."""
-    return value / 86_400.0 if setting.form is Form.TIME and isinstance(value, float) else value
+    is_time = setting.form in (Form.TIME, Form.MOMENT) and isinstance(value, float)
+    return float(value) / 86_400.0 if is_time and value is not None else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from optionscanner.model.anchors import WINDOWS
 from optionscanner.model.control import (
     ANY_DIRECTION,
     CHANGE,
+    CONTROL_AS_OF,
     CONTROL_COMMAND,
     CONTROL_CONFIRM,
     CONTROL_OI_3M,
@@ -17,11 +18,15 @@ from optionscanner.model.control import (
     CONTROL_REQUEST,
     CONTROL_SHARE,
     CONTROL_SYMBOL,
+    DRILL_AS_OF,
+    DRILL_EXPIRY,
+    DRILL_SYMBOL,
     FILTER,
     HALF_NAMES,
     INDEX_NAMES,
     LIMITS,
     NO,
+    NOW,
     PERCENT,
     PICK,
     RUN,
@@ -98,6 +103,11 @@ SETTINGS: tuple[Setting, ...] = (
         otherwise=Expiry.THIS.value, hint="Expiry that the sheet shows.",
     ),
     Setting(
+        CONTROL_AS_OF, "DRILLDOWN as of", PICK, Form.MOMENT, otherwise=NOW,
+        hint="now, or a time of today: DRILLDOWN shows the picture of that moment, from the history, until it is "
+        "set to now again.",
+    ),
+    Setting(
         CONTROL_OI_LEFT, "OI_TRACKER left", PICK, Form.SYMBOL, key="workbook.oi_left",
         hint="A stock or an index of the source, of any exchange.",
     ),
@@ -158,3 +168,6 @@ SETTINGS: tuple[Setting, ...] = (
     ),
 )  # fmt: skip
 """Every setting in the order of the sheet; the watchlist stands beside them."""
+
+TWINS = {DRILL_SYMBOL: CONTROL_SYMBOL, DRILL_EXPIRY: expiry_name("DRILLDOWN"), DRILL_AS_OF: CONTROL_AS_OF}
+"""Cell of another sheet -> the cell of CONTROL that it stands for: what is typed into one is put into the other."""

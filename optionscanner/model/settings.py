@@ -72,6 +72,8 @@ class WindowSettings:
     """Seconds by which a window may be too short where nothing older is known: polls are not that punctual."""
     open_within: float = 900.0
     """Seconds after the session's open in which a first observation still stands for the open."""
+    opening_range: float = 900.0
+    """Seconds after the session's open whose highest and lowest price are the opening range."""
     open_interest_band_pct: float = 0.5
     """Changes of open interest within +/- this are no change for build-up and trend, %."""
     price_band_pct: float = 0.05

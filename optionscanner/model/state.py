@@ -16,7 +16,7 @@ from optionscanner.model.contracts import Bools, Floats, Layout, moved
 from optionscanner.model.trails import Trails
 from optionscanner.model.usual import UsualRatios
 
-STATE_VERSION = 6
+STATE_VERSION = 7
 """Raised with every change of the names below or of their meaning; state of another version is not resumed."""
 
 SEGMENT_STATE: Mapping[str, str] = {
@@ -75,6 +75,8 @@ SEGMENT_STATE: Mapping[str, str] = {
     "straddle_open": "first straddle of the day, ₹",
     "straddle_high": "highest straddle of the day, ₹",
     "straddle_low": "lowest straddle of the day, ₹",
+    "opening_high": "highest price of the underlying in the opening range, ₹",
+    "opening_low": "lowest price of the underlying in the opening range, ₹",
     "straddle_first_strike": "strike at the money of the day's first observation, ₹",
     "straddle_strike": "strike at the money of the newest observation, ₹",
     "straddle_units": "units traded in both its legs by then",
@@ -112,6 +114,8 @@ LEG_STATE: Mapping[str, str] = {
 FUTURE_STATE: Mapping[str, str] = {
     "open_open_interest": "open interest of the future in the first minutes of the session, units",
     "open_price": "price of the future in the first minutes of the session, ₹",
+    "traded_volume": "volume of the future that its mean price counts, units",
+    "traded_value": "that volume at the prices at which it was seen, ₹",
 }
 """name -> meaning, shape (F,)."""
 

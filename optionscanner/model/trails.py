@@ -29,6 +29,9 @@ SOURCES = (
     "open_interest.put_call_ratio",
     "readiness.readiness",
     "flow.ewma_atm",
+    "build_up.future_price",
+    "build_up.future_vwap",
+    "build_up.future_volume",
 )
 """``table.column`` of each reading that leaves a trail; those by expiry are of the nearest one."""
 

@@ -236,6 +236,8 @@ class Sheet:
     """Row -> points, of the rows that are not 15 points (20 pixels) high."""
     printed: int = 0
     """Last row on paper; 0 for the last one of its tables."""
+    outlined: tuple[int, int] = (0, 0)
+    """First and last column of a group that the user can fold away; (0, 0) for none."""
     pages: int = 0
     """Pages that the sheet prints on, below its band and as wide as its screen; 0 for as many as it takes."""
 

@@ -1,9 +1,9 @@
 """Every sheet of the workbook, in order: what stands where, how wide, in which unit. Data only.
 
 The template is built from it, the renderer fills its blocks, hosts find its blocks in the user's file by name.
-Sheets: `layout_market.py`, `layout_index.py`, `layout_oi_tracker.py`, `layout_exposure.py`, `layout_heatmap.py`,
-`layout_day_plan.py`, `layout_control.py`, `layout_eod.py`, `layout_system.py`, of examples `layout_examples.py`; nouns:
-`grid.py`; kinds of cells: `formats.py`.
+Sheets: `layout_market.py`, `layout_index.py`, `layout_oi_tracker.py`, `layout_drilldown.py`, `layout_exposure.py`,
+`layout_heatmap.py`, `layout_day_plan.py`, `layout_control.py`, `layout_eod.py`, `layout_system.py`, of examples
+`layout_examples.py`; nouns: `grid.py`; kinds of cells: `formats.py`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from optionscanner.model.control import CONTROL_ACKNOWLEDGED
 from optionscanner.workbook.grid import Cells, Column, Line, Named, Sheet, Table
 from optionscanner.workbook.layout_control import CONTROL, LATER, answers_of
 from optionscanner.workbook.layout_day_plan import DAY_PLAN
+from optionscanner.workbook.layout_drilldown import DRILLDOWN
 from optionscanner.workbook.layout_eod import EOD_REPORT
 from optionscanner.workbook.layout_examples import EXAMPLES
 from optionscanner.workbook.layout_exposure import EXPOSURE
 from optionscanner.workbook.layout_heatmap import HEATMAP
-from optionscanner.workbook.layout_index import INDICES, PICKED, index_sheet
+from optionscanner.workbook.layout_index import INDICES, index_sheet
 from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
 from optionscanner.workbook.layout_oi_tracker import OI_TRACKER
 from optionscanner.workbook.layout_system import NAMES, SYSTEM_HEALTH
@@ -36,7 +37,7 @@ SHEETS: tuple[Sheet, ...] = (
     *(index_sheet(underlying) for underlying in INDICES),
     STOCKS_GROUPED,
     OI_TRACKER,
-    index_sheet(PICKED),
+    DRILLDOWN,
     EXPOSURE,
     HEATMAP,
     DAY_PLAN,

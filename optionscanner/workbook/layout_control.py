@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from optionscanner.model.control import (
     CONTROL_ACKNOWLEDGED,
+    CONTROL_AS_OF,
     CONTROL_OI_3M,
     CONTROL_OI_LEFT,
     CONTROL_OI_LIMITS,
@@ -42,8 +43,8 @@ from optionscanner.workbook.grid import (
 HEADER_ROW = 5
 _SYMBOLS = ("stocks", "row.name")
 """Names that drop-down lists of symbols offer, best first."""
-_LOW, _HEAD = 12.0, 13.5
-"""Points of a row, 16 pixels, and of the two above the settings, 18 pixels, so that all settings fit one screen."""
+_LOW, _HEAD = 11.25, 13.5
+"""Points of a row, 15 pixels, and of the two above the settings, 18 pixels, so that all settings fit one screen."""
 _SETTING, _VALUE, _UNIT, _ALLOWED, _IN_FORCE, _SINCE, _ANSWER, _MORE, _END, _GAP, _WATCHED, _WATCH_ANSWER = range(1, 13)
 _HEADS = (
     # header, width
@@ -66,6 +67,7 @@ BANDS = "TRS bands"
 
 LATER = (
     CONTROL_OI_LEFT, CONTROL_OI_RIGHT, CONTROL_OI_LIMITS, CONTROL_OI_SHOW, CONTROL_OI_3M, *map(expiry_name, HALF_NAMES),
+    CONTROL_AS_OF,
 )  # fmt: skip
 """Settings that came after version 2 of the template.
 
@@ -77,6 +79,7 @@ _KINDS = {
     Form.SYMBOL: Kind.TEXT,
     Form.NUMBERS: Kind.TEXT,
     Form.TIME: Kind.TIME,
+    Form.MOMENT: Kind.TIME,
     Form.WHOLE: Kind.ANY,
     Form.NUMBER: Kind.ANY,
 }

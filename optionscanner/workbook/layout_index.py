@@ -31,9 +31,7 @@ INDICES = ("NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX")
 """Indices with a sheet of their own, in the order of every sheet."""
 
 PICKED = "DRILLDOWN"
-"""The sheet of the symbol that the user picked on CONTROL: an index sheet for any name."""
-CHAIN_SHEETS = (*INDICES, PICKED)
-"""Sheets that show one chain."""
+"""The sheet of the symbol that the user picked on CONTROL: `layout_drilldown.py`."""
 
 CHAIN_SIDE = 10
 """Strikes shown on each side of ATM."""
@@ -262,7 +260,7 @@ def _heads(underlying: str) -> tuple[Cells, ...]:
 
 
 def index_sheet(underlying: str) -> Sheet:
-    """The sheet of one index, or of the picked symbol."""
+    """The sheet of one index."""
     chain = Table(f"{underlying}_chain", _CHAIN_HEADER, 1, CHAIN, CHAIN_ROWS)
     window, whole = chain.last_row + 1, chain.last_row + 2
     scan = Table(f"{underlying}_scan", _CHAIN_HEADER, _SCAN_COLUMN, _SCAN, _SCAN_ROWS)
@@ -271,7 +269,7 @@ def index_sheet(underlying: str) -> Sheet:
     trail = Table(f"{underlying}_trail", _CHAIN_HEADER, _TRAIL_COLUMN, _TRAIL, MOST_POINTS)
     return Sheet(
         name=underlying,
-        title="Picked symbol" if underlying == PICKED else f"{underlying} chain",
+        title=f"{underlying} chain",
         widths=_WIDTHS,
         tables=(chain, scan, ignored, full, trail),
         lines=(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from optionscanner.model.columns import ALERTS, READINGS
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Column, NamedCell
+from optionscanner.workbook.meanings_drilldown import DRILLDOWN_WORDS
 
 LONGEST_HINT = 255
 """Characters that a spreadsheet takes as the hint of a cell."""
@@ -36,7 +37,7 @@ _CLOCKS = {
     "build_up": OPEN_INTEREST, "open_interest_change": OPEN_INTEREST, "alerts": CYCLE,
     "exposure": OPEN_INTEREST, "exposure_total": OPEN_INTEREST, "exposure_market": OPEN_INTEREST,
     "unusual_activity_total": OPEN_INTEREST,
-    "volatility": PRICE, "volatility_rank": PRICE, "straddle": PRICE, "settlement": PRICE,
+    "volatility": PRICE, "volatility_rank": PRICE, "straddle": PRICE, "settlement": PRICE, "pain": OPEN_INTEREST,
     # Of a table, these differ.
     "price.open_interest_time": OPEN_INTEREST, "open_interest.call_volume": PRICE, "open_interest.put_volume": PRICE,
     "open_interest.put_call_ratio_volume": PRICE, "activity.open_interest": OPEN_INTEREST,
@@ -172,6 +173,7 @@ _OWN: dict[str, Meaning] = {
          _QUOTE),
         ("band.cycle", "seconds that the last cycle took", "s", CYCLE, _ABOUT),
         ("band.names", "how many names are stale", "count", CYCLE, _ABOUT),
+        *DRILLDOWN_WORDS,
         ("band.message", "the newest thing you should know, such as NOT STORED with the reason", "text", CYCLE, _ABOUT),
     )
 }  # fmt: skip

@@ -16,11 +16,12 @@ from optionscanner.model.frame import Block, Cell, Frame, Row
 from optionscanner.model.reports import CycleReport
 from optionscanner.workbook.grid import Sheet, Table
 from optionscanner.workbook.layout import SHEETS
-from optionscanner.workbook.layout_index import CHAIN_SHEETS, INDICES
+from optionscanner.workbook.layout_index import INDICES
 from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
 from optionscanner.workbook.render_cells import INDIA
 from optionscanner.workbook.render_control import control_blocks
 from optionscanner.workbook.render_day_plan import plan_blocks
+from optionscanner.workbook.render_drilldown import drill_blocks
 from optionscanner.workbook.render_eod import eod_blocks
 from optionscanner.workbook.render_exposure import exposure_blocks, exposure_shares
 from optionscanner.workbook.render_heatmap import heatmap_blocks
@@ -37,11 +38,12 @@ _RANKED = frozenset({"alert_summary", "stocks", "stocks_more", "exposure"})
 
 def render(
     report: CycleReport, previous: Order | None = None, settings: ShowSettings | None = None, *,
-    filtered: frozenset[str] = frozenset(),
+    filtered: frozenset[str] = frozenset(), past: CycleReport | None = None,
 ) -> tuple[Frame, Order]:  # fmt: skip
     """Frame of the report, and the order in which it shows the stocks (`previous` of the next call).
 
     `filtered`: tables in which the user filters or sorts; while one of them ranks stocks their order is held.
+    `past`: what DRILLDOWN shows instead of now, a report of the picked name alone.
     """
     view = View(report, settings or ShowSettings())
     held = bool(filtered & _RANKED)
@@ -59,9 +61,10 @@ def render(
     blocks = [
         *(band(view, sheet, held=held) for sheet in SHEETS),
         *_summary_blocks(view, positions),
-        *(b for sheet in SHEETS if sheet.name in CHAIN_SHEETS for b in index_blocks(view.showing(sheet.name), sheet)),
+        *(b for sheet in SHEETS if sheet.name in INDICES for b in index_blocks(view.showing(sheet.name), sheet)),
         *_stock_blocks(view, [i for i in positions if view.passes(i)]),
         *tracker_blocks(view),
+        *drill_blocks(view, past),
         *exposure_blocks(view, [view.position[name] for name in by_gamma.names]),
         *heatmap_blocks(view),
         *plan_blocks(view),
@@ -81,10 +84,12 @@ class Renderer:
     filtered: Callable[[], frozenset[str]] = frozenset
     """Asks the host in which tables the user filters."""
     order: Order | None = None
+    past: CycleReport | None = None
+    """The moment that DRILLDOWN shows instead of now: a report of the picked name alone."""
 
     def __call__(self, report: CycleReport) -> Frame:
         """Frame of the report."""
-        frame, self.order = render(report, self.order, self.settings, filtered=self.filtered())
+        frame, self.order = render(report, self.order, self.settings, filtered=self.filtered(), past=self.past)
         return frame
 
 

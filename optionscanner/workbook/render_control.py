@@ -12,7 +12,7 @@ from optionscanner.workbook.render_cells import clean, serial_time
 from optionscanner.workbook.render_view import View, plain
 
 _SECONDS_PER_DAY = 86_400.0
-_TIMES = frozenset(setting.name for setting in SETTINGS if setting.form is Form.TIME)
+_TIMES = frozenset(setting.name for setting in SETTINGS if setting.form in (Form.TIME, Form.MOMENT))
 
 
 def control_blocks(view: View) -> list[Block]:

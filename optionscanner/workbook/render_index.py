@@ -53,8 +53,8 @@ def _chain_blocks(view: View, chain: Table, segment: int, window: str, whole: st
     rows = tuple(zip(*(cells(c, columns[c.source][part]) for c in chain.fields), strict=True))
     return [
         Block(chain.name, rows),
-        Block(window, (_totals(view, chain.fields, {s: v[part] for s, v in columns.items()}, lot, "shown"),)),
-        Block(whole, (_totals(view, chain.fields, columns, lot, "chain"),)),
+        Block(window, (totals(view, chain.fields, {s: v[part] for s, v in columns.items()}, lot, "shown"),)),
+        Block(whole, (totals(view, chain.fields, columns, lot, "chain"),)),
     ]
 
 
@@ -90,7 +90,7 @@ def _ladder(view: View, segment: int, rows: slice) -> dict[str, Values]:
     return columns
 
 
-def _totals(
+def totals(
     view: View, fields: Sequence[Column], columns: dict[str, Values], lot: float, word: str
 ) -> tuple[Cell, ...]:
     """One row of sums over the strikes given; the strike's place says over which."""

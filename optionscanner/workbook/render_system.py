@@ -13,7 +13,7 @@ from optionscanner.model.frame import Block, Cell
 from optionscanner.model.sessions import Mode
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Cells, Named, Sheet
-from optionscanner.workbook.layout_index import CHAIN_SHEETS, INDICES, PICKED
+from optionscanner.workbook.layout_index import INDICES, PICKED
 from optionscanner.workbook.layout_system import SYSTEM_HEALTH, WORST_ROWS
 from optionscanner.workbook.render_cells import clean, clock, numbers, serial_time
 from optionscanner.workbook.render_view import NOT_IN_SOURCE, View, plain
@@ -24,7 +24,7 @@ Rows = tuple[tuple[Cell, ...], ...]
 def band(view: View, sheet: Sheet, *, held: bool) -> Block:
     """The three rows that head a sheet; `held`: the user filters, so rows keep their order."""
     cells: Cells = sheet.cells[0]
-    u = view.position.get(view.underlying_of(sheet.name), -1) if sheet.name in CHAIN_SHEETS else None
+    u = view.position.get(view.underlying_of(sheet.name), -1) if sheet.name in (*INDICES, PICKED) else None
     said = _band_texts(view, sheet, u, held=held)
     return Block(cells.name, tuple((plain(said[cell.source]),) for cell in cells.cells))
 
@@ -63,7 +63,7 @@ def _title(view: View, sheet: Sheet) -> str:
     if sheet.name != PICKED:
         return sheet.title
     picked = view.underlying_of(PICKED)
-    return f"{picked} chain" if picked else "Pick a symbol on CONTROL"
+    return f"{picked} drill-down" if picked else sheet.title
 
 
 def _oldest(view: View, source: str, positions: Ints, what: str) -> str:

@@ -179,10 +179,11 @@ class View:
         self._cells: dict[tuple[str, Kind], list[Cell]] = {}
 
     def underlying_of(self, sheet: str) -> str:
-        """Name whose chain a sheet shows; "" where the user picked none."""
+        """Name whose chain a sheet shows: what the user picked, else the watchlist's first, else the first index."""
         if sheet != PICKED:
             return sheet
-        return self.settings.symbol or next(iter(self.settings.watchlist), "")
+        first = next((name for name in INDICES if name in self.position), "")
+        return self.settings.symbol or next(iter(self.settings.watchlist), first)
 
     def showing(self, sheet: str) -> View:
         """The same report with the expiry that the user picked for this sheet of a chain."""

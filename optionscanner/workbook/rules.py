@@ -13,7 +13,7 @@ from optionscanner.workbook import looks
 from optionscanner.workbook.formats import INDIAN_CRORE, INDIAN_LAKH, WHOLE, Kind
 from optionscanner.workbook.grid import Sheet, Table, pixels
 from optionscanner.workbook.layout_heatmap import HEATMAP
-from optionscanner.workbook.layout_index import CHAIN_SHEETS
+from optionscanner.workbook.layout_index import INDICES, PICKED
 from optionscanner.workbook.layout_oi_tracker import TRACKER
 from optionscanner.workbook.layout_system import HEARTBEAT
 from optionscanner.workbook.rules_heatmap import write_heatmap_rules
@@ -41,7 +41,7 @@ def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     if sheet.cells:
         _mode(sheet, worksheet, add)
         _ticks(sheet, worksheet, add)
-    if sheet.name in CHAIN_SHEETS:
+    if sheet.name in (*INDICES, PICKED):
         _ladder(sheet, worksheet, add)
     if sheet.name == TRACKER:
         write_tracker_rules(sheet, worksheet, add)
@@ -155,7 +155,7 @@ def _ticks(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
 
 def _ladder(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     """ATM between two lines, in-the-money sides tinted, walls and maximum pain on the strike, bars on open interest."""
-    chain = sheet.table(f"{sheet.name}_chain")
+    chain = sheet.tables[0]
     first, last = chain.row + 1, chain.last_row
     middle = chain.column_of("chain.strike")
     strike = f"${column_letters(middle)}{first}"
@@ -340,6 +340,9 @@ def _grouping(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
         if crores := [column.source for column in table.fields if column.kind is Kind.CRORE]:
             ranges = _range(table, *crores)
             _whole(worksheet, add, ranges, f"ABS(N({ranges.split(':', maxsplit=1)[0]}))>=99.95")
+    for cell in (c for cells in sheet.cells for c in cells.cells if c.kind is Kind.CRORE):
+        place = _ref(cell.row, cell.column)
+        _whole(worksheet, add, place, f"ABS(N({place}))>=99.95")
     for named in sheet.named:
         # Named numbers are always in units; the unit beside them tells which are.
         first, last = _ref(named.row, named.column), _ref(named.row + len(named.cells) - 1, named.column)

@@ -18,7 +18,7 @@ from optionscanner.workbook import looks
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import BAND_ROWS, Cells, Sheet, Table
 from optionscanner.workbook.layout import SAMPLES, SHEETS, TEMPLATE_VERSION
-from optionscanner.workbook.layout_index import CHAIN_SHEETS
+from optionscanner.workbook.layout_index import INDICES
 from optionscanner.workbook.macros import add_macros, has_macros, read_macros
 from optionscanner.workbook.rules import write_rules
 from optionscanner.workbook.splice import Position, column_letters
@@ -99,7 +99,8 @@ class _Builder:
         worksheet.set_default_row(_ROW_HEIGHT)
         worksheet.set_tab_color(_TABS.get(sheet.name, looks.PUT))
         for column, width in enumerate(sheet.widths):
-            worksheet.set_column(column, column, width, self._format(looks.BASE))
+            grouped = {"level": 1} if sheet.outlined[0] <= column + 1 <= sheet.outlined[1] else {}
+            worksheet.set_column(column, column, width, self._format(looks.BASE), grouped)
         # Every row gets a height of its own: LibreOffice measures rows without one after each write, colours included,
         # which takes some fifteen times as long as the writing.
         worksheet.original_row_height = 0
@@ -169,7 +170,7 @@ class _Builder:
 
     def _cards(self, sheet: Sheet, worksheet: Any) -> None:
         """Carry the title's colour across each card of an index sheet."""
-        if sheet.name not in CHAIN_SHEETS:
+        if sheet.name not in INDICES:
             return
         row = BAND_ROWS + 1
         written = {text.column for text in sheet.texts if text.row == row}

@@ -7,13 +7,17 @@ from typing import Any
 from optionscanner.workbook import looks
 from optionscanner.workbook.grid import Sheet
 from optionscanner.workbook.layout_exposure import CHART_COLUMN, CHART_PIXELS, CHART_ROW, EXPOSURE
+from optionscanner.workbook.layout_index import PICKED
 from optionscanner.workbook.splice import column_letters
+from optionscanner.workbook.template_charts_drilldown import write_drilldown_charts
 
 _FONT = {"name": looks.FONT, "size": 9, "color": looks.MUTED}
 
 
 def write_charts(sheet: Sheet, book: Any, worksheet: Any) -> None:
-    """Give the sheet its charts; only EXPOSURE has one: gamma exposure by strike."""
+    """Give the sheet its charts: EXPOSURE one of gamma exposure by strike, DRILLDOWN those of one name."""
+    if sheet.name == PICKED:
+        write_drilldown_charts(book, worksheet)
     if sheet.name != EXPOSURE.name:
         return
     columns = book.add_chart({"type": "column", "subtype": "stacked"})

@@ -13,7 +13,7 @@ from typing import Any
 from optionscanner.workbook import looks
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Sheet, Text, Value
-from optionscanner.workbook.layout_index import CHAIN_SHEETS
+from optionscanner.workbook.layout_index import INDICES, PICKED
 from optionscanner.workbook.layout_oi_tracker import HALVES, LABEL_COLUMNS, TRACKER
 from optionscanner.workbook.meanings import (
     LONGEST_HINT,
@@ -55,7 +55,7 @@ def hints(sheet: Sheet) -> Iterator[tuple[int, int, str, str]]:
         for cell in sheet.cells[0].cells:
             title = _BAND_TITLES.get(cell.source, "Indices" if cell in ticks else "")
             yield cell.row, cell.column, title, value_note(cell.source, cell.kind)
-    if sheet.name in CHAIN_SHEETS:
+    if sheet.name in (*INDICES, PICKED):
         yield from _label_hints(sheet, {text.column for text in sheet.texts if text.style == "card"})
     elif sheet.name == TRACKER:
         yield from _label_hints(sheet, {half.column + at for half in HALVES for at in LABEL_COLUMNS})
@@ -87,12 +87,12 @@ def _label_hints(sheet: Sheet, cards: Collection[int]) -> Iterator[tuple[int, in
 
 def _setting_notes(sheet: Sheet) -> Iterator[tuple[int, int, str]]:
     """Notes of what the user sets: the heads of its columns, and beside each cell what it does."""
-    inputs = {given.row: given for given in sheet.inputs if given.height == 1}
+    inputs = {(given.row, given.column): given for given in sheet.inputs if given.height == 1}
     for text in sheet.texts:
         if text.style == "header" and text.text:
             yield text.row, text.column, SETTING_HEADS.get(text.text, "")
-        elif text.row in inputs and text.column == 1:
-            given = inputs[text.row]
+        elif text.column == 1 and (text.row, 2) in inputs:
+            given = inputs[text.row, 2]
             yield text.row, text.column, f"{given.hint}\nName of its cell, for formulas and macros: {given.name}"
 
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 
 from optionscanner.errors import WorkbookError
 from optionscanner.workbook.book_xml import Area, BookXml, without_calculation_chain
-from optionscanner.workbook.layout_versions import EARLIER, FIRST_VERSION
+from optionscanner.workbook.layout_versions import EARLIER, FIRST_VERSION, RENEWED
 from optionscanner.workbook.package import read_package, write_package
 from optionscanner.workbook.sentences import shortened
 from optionscanner.workbook.splice import column_letters
 from optionscanner.workbook.upgrade_blocks import BlockAdder, Piece, give_words, pieces_of, plus, usual_offset, within
 from optionscanner.workbook.upgrade_book import Book, grouped, list_columns
+from optionscanner.workbook.upgrade_emptied import emptied
 from optionscanner.workbook.upgrade_headers import new_columns
 from optionscanner.workbook.upgrade_sheets import SheetCopier
 from optionscanner.workbook.upgrade_styles import StyleMerge
@@ -61,7 +62,14 @@ class _Work:
         self.groups = grouped(self.source)
         self.places = self.book.places()
         self.homes = {title: self._home(title) for title in self.groups}
-        called = {title: home for title, home in self.homes.items() if home and home != title}
+        # A sheet that was made anew cannot have the title of its earlier form, which may hold what is the user's.
+        version = self.source.version()
+        self.renewed = {
+            title: f"{title}_{version}"
+            for title, old in RENEWED.items()
+            if not self.homes.get(title, title) and old.lower() in self.places
+        }
+        called = {title: home for title, home in self.homes.items() if home and home != title} | self.renewed
         self.styles = StyleMerge(self.source.styles_xml(), self.book.styles_xml())
         self.copier = SheetCopier(self.source, self.book, self.styles, called)
 
@@ -94,16 +102,31 @@ class _Work:
                 self.names.append(name)
 
     def _add_sheet(self, title: str) -> None:
-        if title in self.book.sheets:
-            self.left.append(f"sheet {title} was not added, because a sheet of yours has that title: rename it")
+        called = self.renewed.get(title, title)
+        if called in self.book.sheets:
+            self.left.append(f"sheet {called} was not added, because a sheet of yours has that title: rename it")
             return
         titles = list(self.groups)
         before = [self.homes[t] for t in titles[: titles.index(title)] if self.homes[t]]
-        self.copier.copy(title, after=before[-1] if before else "")
+        self.copier.copy(title, after=before[-1] if before else "", called=called)
         for name, areas in self.groups[title].items():
-            self.book.point(name, areas)
-        self.homes[title] = title
+            self.book.point(name, [area._replace(sheet=called) for area in areas])
+        self.homes[title] = called
         self.sheets.append(title)
+        if title in self.renewed:
+            self._empty_earlier(title)
+
+    def _empty_earlier(self, title: str) -> None:
+        """What the program filled on the earlier form of a sheet must not stand there as if it were of now."""
+        old = self.places[RENEWED[title].lower()][0].sheet
+        ours = {n.lower() for group in self.groups.values() for n in group}
+        known = {n.lower() for earlier in EARLIER.values() for n in earlier.names}
+        gone = [area for name, areas in self.places.items() if name in known - ours for area in areas]
+        emptied(self.book, old, [a for a in gone if a.sheet == old], f"not filled any more: see {self.renewed[title]}")
+        self.left.append(
+            f"{title} was made anew as sheet {self.renewed[title]}; your sheet {old} is not filled any more: delete it "
+            "when nothing of yours is on it"
+        )
 
     def _add_blocks(self, title: str, wanted: Mapping[str, list[Area]]) -> None:
         if not wanted:
@@ -212,7 +235,7 @@ def upgraded(data: bytes, template: bytes) -> Upgraded | None:
         _refuse_names_of_the_users(work, earlier.names)
     # Before anything is added: what is new as a whole has its columns.
     columns = new_columns(work.book, work.source, work.groups, work.places)
-    work.add(lambda title: title not in earlier.sheets, lambda name: name not in earlier.names)
+    work.add(lambda title: title not in earlier.sheets or title in work.renewed, lambda name: name not in earlier.names)
     for name, headers in columns.items():
         work.left.append(
             f"{name} has no column {shortened(headers)}: columns are never put into your tables; to get them, rename "

@@ -39,8 +39,8 @@ class SheetCopier:
         self._titles = titles
         self._strings = strings(template)
 
-    def copy(self, title: str, *, after: str) -> None:
-        """Add the sheet with its own names behind the tab `after`; names of its blocks are the caller's."""
+    def copy(self, title: str, *, after: str, called: str) -> None:
+        """Add the sheet as `called` with its own names behind the tab `after`; names of its blocks are the caller's."""
         source, into = self._template, self._into
         part = source.sheets[title]
         root = copied(source.sheet_xml(title))
@@ -55,7 +55,7 @@ class SheetCopier:
         self._copy_relations(part, made)
         tab = next(s for s in source.root.iter(main("sheet")) if s.get("name") == title)
         own = [(attributes, self._in_titles(text)) for attributes, text in source.local_names(title)]
-        into.add_sheet(title, made, after, own, tab.get("state"))
+        into.add_sheet(called, made, after, own, tab.get("state"))
 
     def _in_titles(self, text: str) -> str:
         for old, new in self._titles.items():
