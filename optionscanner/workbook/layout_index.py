@@ -219,11 +219,12 @@ _CARDS = (
             ("Without IV", ((0, "price.legs_without_iv", Kind.COUNT),)),
             ("Lot size", ((0, "row.lot_size", Kind.COUNT),)),
             ("Status", ((0, "row.status", Kind.TEXT),)),
+            ("Volatility", ((0, "row.volatility_status", Kind.TEXT),)),
         ),
     ),
 )  # fmt: skip
 
-_LATER = ("settlement.", "straddle.", "volatility.", "volatility_rank.")
+_LATER = ("row.volatility_status", "settlement.", "straddle.", "volatility.", "volatility_rank.")
 """Tables that the cards did not show at first. A user's workbook lists the cells of its head and takes no others."""
 
 _EXPOSURE = Card(

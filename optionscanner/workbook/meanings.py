@@ -62,6 +62,8 @@ _OWN: dict[str, Meaning] = {
          "the volume/OI scan"),
         ("row.status", "why something is blank or withheld; empty when all is well", "text", CYCLE, _HERE),
         ("tracked.vix", "India VIX; blank where the source has none", "%", PRICE, _QUOTE),
+        ("row.volatility_status", "why rank, percentile, skew or the mean straddle are blank; empty when all is well",
+         "text", PRICE, _HERE),
         ("row.lot_size", "units per contract", "units", DAY, "contract data of the source"),
         ("row.expiry", "nearest expiry, the one that every number of the row is of", "date", DAY,
          "contract data of the source"),

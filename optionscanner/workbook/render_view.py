@@ -310,6 +310,8 @@ class View:
             return np.array([*("Index" if i else "Stock" for i in self.layout.is_index), "Index"], dtype=object)
         if name == "status":
             return self._status()
+        if name == "volatility_status":
+            return self._first_words("volatility_rank.status", "volatility.status", "straddle.status")
         if name == "lot_size":
             return self.lot_size
         if name == "days":
@@ -346,13 +348,17 @@ class View:
         aligned = set(activity["underlying"][(activity["aligned"] == 1) & self.is_nearest(activity)])
         return np.array([*("YES" if name in aligned else "NO" for name in self.names), ""], dtype=object)
 
+    def _first_words(self, *sources: str) -> Values:
+        """(U + 1,) of columns of text the first that is not empty; of readings that failed nothing."""
+        found = np.full(len(self.names) + 1, "", dtype=object)
+        for source in sources:
+            if self.reading(source.partition(".")[0]) is not None:
+                found = np.where(found == "", self.column(source), found)
+        return found
+
     def _status(self) -> Values:
         """Why something is blank or withheld, the reason that withholds most first."""
-        found = np.full(len(self.names) + 1, "", dtype=object)
-        for source in ("flow.status", "open_interest.status", "readiness.status", "price.status"):
-            if self.reading(source.partition(".")[0]) is not None:
-                words = self.column(source)
-                found = np.where(words == "", found, words)
+        found = self._first_words("price.status", "readiness.status", "open_interest.status", "flow.status")
         age, stale = self.age, self.stale & np.isfinite(self.age)
         for i in np.flatnonzero(stale):
             found[i] = f"{Reason.STALE.words} {age[i]:.0f} s"
