@@ -11,7 +11,7 @@ import pytest
 
 from optionscanner.history.store import SqliteHistory
 from optionscanner.history.views import VIEWS
-from optionscanner.model.columns import FLOW, OPEN_INTEREST, PRICE, READINESS, TableSpec
+from optionscanner.model.columns import FLOW, OPEN_INTEREST, PRICE, READINESS, STRADDLE, VOLATILITY_RANK, TableSpec
 from optionscanner.model.picture import MarketPicture
 from optionscanner.model.readings import Reading
 from optionscanner.model.reports import CycleReport
@@ -72,6 +72,10 @@ def two_polls() -> list[CycleReport]:
             ),
             "flow": blank_but(FLOW, 4, regime="BULLISH", ewma_atm=[1.5, 2.5, 3.5, 4.5]),
             "readiness": blank_but(READINESS, 3, readiness=[80.0, 20.0, 0.0], action="NO TRADE"),
+            "straddle": blank_but(STRADDLE, 4, vwap=[300.5, 400.5, np.nan, 50.5]),
+            "volatility_rank": blank_but(
+                VOLATILITY_RANK, 3, iv_30=[0.12, 0.13, 0.14], iv_percentile=[40.0, 50.0, 60.0]
+            ),
         }
         pricing = dataclasses.replace(
             builders.pricing(chains),
@@ -155,15 +159,63 @@ def test_rows_are_counted_by_observation(connection: sqlite3.Connection) -> None
 
 def test_stock_metrics_follow_the_nearest_expiry(connection: sqlite3.Connection) -> None:
     found = connection.execute(
-        "SELECT time, symbol, expiry, spot_price, futures_oi, pcr_oi, max_pain, regime, ewma_atm, readiness, gex "
-        "FROM stock_metrics ORDER BY time, symbol"
+        "SELECT time, symbol, expiry, spot_price, futures_oi, pcr_oi, max_pain, regime, ewma_atm, readiness, gex, "
+        "straddle_vwap, iv_30, iv_rank, iv_percentile FROM stock_metrics ORDER BY time, symbol"
     ).fetchall()
     early, late = "2026-01-30 09:16:00", "2026-01-30 09:21:00"
     assert found == [
-        (early, "NIFTY", "2026-02-03", 25301.35, 500, 1.25, 25300.0, "BULLISH", 1.5, 80.0, None),
-        (early, "RELIANCE", "2026-02-24", 1395.0, 500, None, 25300.0, "BULLISH", 4.5, 0.0, None),
-        (early, "SENSEX", "2026-02-03", 82111.4, None, 0.75, 25300.0, "BULLISH", 3.5, 20.0, None),
-        (late, "NIFTY", "2026-02-03", 25322.1, 500, 2.5, 25300.0, "BULLISH", 1.5, 80.0, None),
+        (
+            early,
+            "NIFTY",
+            "2026-02-03",
+            25301.35,
+            500,
+            1.25,
+            25300.0,
+            "BULLISH",
+            1.5,
+            80.0,
+            None,
+            300.5,
+            0.12,
+            None,
+            40.0,
+        ),
+        (
+            early,
+            "RELIANCE",
+            "2026-02-24",
+            1395.0,
+            500,
+            None,
+            25300.0,
+            "BULLISH",
+            4.5,
+            0.0,
+            None,
+            50.5,
+            0.14,
+            None,
+            60.0,
+        ),
+        (
+            early,
+            "SENSEX",
+            "2026-02-03",
+            82111.4,
+            None,
+            0.75,
+            25300.0,
+            "BULLISH",
+            3.5,
+            20.0,
+            None,
+            None,
+            0.13,
+            None,
+            50.0,
+        ),
+        (late, "NIFTY", "2026-02-03", 25322.1, 500, 2.5, 25300.0, "BULLISH", 1.5, 80.0, None, 300.5, 0.12, None, 40.0),
     ]
 
 

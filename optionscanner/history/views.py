@@ -106,6 +106,10 @@ SELECT
     p.atm_strike AS atm_strike,
     p.atm_iv AS atm_iv,
     p.straddle AS straddle,
+    t.vwap AS straddle_vwap,
+    v.iv_30 AS iv_30,
+    v.iv_rank AS iv_rank,
+    v.iv_percentile AS iv_percentile,
     p.coverage AS coverage,
     i.call_open_interest AS call_oi,
     i.put_open_interest AS put_oi,
@@ -124,6 +128,8 @@ LEFT JOIN open_interest i
     ON i.session = p.session AND i.at = p.at AND i.underlying = p.underlying AND i.expiry = p.expiry
 LEFT JOIN flow w ON w.session = p.session AND w.at = p.at AND w.underlying = p.underlying AND w.expiry = p.expiry
 LEFT JOIN exposure_total x ON x.session = p.session AND x.at = p.at AND x.underlying = p.underlying
+LEFT JOIN straddle t ON t.session = p.session AND t.at = p.at AND t.underlying = p.underlying AND t.expiry = p.expiry
+LEFT JOIN volatility_rank v ON v.session = p.session AND v.at = p.at AND v.underlying = p.underlying
 LEFT JOIN readiness r ON r.session = p.session AND r.at = p.at AND r.underlying = p.underlying
 WHERE p.expiry = (
     SELECT min(c.expiry) FROM contract c
