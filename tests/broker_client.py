@@ -77,8 +77,8 @@ class Ticks:
 
     def __init__(self, broker: StandIn, connected: Any) -> None:
         account = broker.settings.account
+        self._broker = broker
         self.packets: list[dict[str, Any]] = []
-        self.raw: list[bytes] = []
         self.opened = threading.Event()
         close_logs()
         self._socket = smart_api("smartWebSocketV2").SmartWebSocketV2(
@@ -117,6 +117,7 @@ class Ticks:
         try:
             yield self
         finally:
-            self._socket.close_connection()
+            # When it closes by itself, its reader sleeps on for ten seconds.
+            self._broker.control.feed("close")
             self._thread.join(WAIT_SECONDS)
             close_logs()

@@ -95,6 +95,13 @@ class Sessions:
             raise Refused(gateway_refusal("AG8004", "Invalid API Key"))
         return found[0]
 
+    def update_status(self, authorization: str) -> int:
+        """HTTP status for the order-update socket: 101 where it may be opened, 401 invalid, 403 expired token."""
+        found = [s for s in self._sessions if s.jwt == authorization.removeprefix("Bearer ")]
+        if not found or not found[0].alive:
+            return 401
+        return 101 if found[0].ends > self._wall() else 403
+
     def logout(self, session: Session) -> None:
         """The session is over."""
         session.alive = False

@@ -47,6 +47,7 @@ def _settings(chosen: argparse.Namespace, source: Source) -> Settings:
         speed=chosen.speed,
         wall=chosen.wall,
         limits=chosen.limits,
+        limit_grace=chosen.limit_grace,
         idle_seconds=chosen.idle_seconds,
         master_rows=chosen.master_rows,
     )
@@ -75,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--limits", choices=["real", "scaled", "off"], default="real", help="scaled: as fast as --speed"
     )
+    options.add_argument("--limit-grace", type=float, default=0.0, help="real seconds by which windows are shorter")
     options.add_argument("--idle-seconds", type=float, default=120.0, help="until a silent feed is closed")
     options.add_argument("--master-rows", type=int, default=0, help="least rows of the instrument master")
     options.add_argument("--json", action="store_true", help="say the addresses as JSON, and end with standard input")

@@ -65,8 +65,17 @@ class Use:
 class Limiter:
     """Counts requests by (client code, group). Not safe for several threads: the server's own calls it."""
 
-    def __init__(self, now: Callable[[], float], limits: dict[str, Allowed] | None = None, *, on: bool = True) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float],
+        limits: dict[str, Allowed] | None = None,
+        *,
+        on: bool = True,
+        grace: float = 0.0,
+    ) -> None:
+        """`now` [s] only ever grows; windows are shorter by `grace` [s]."""
         self._now = now
+        self._grace = grace + 1e-9
         self._limits = dict(LIMITS if limits is None else limits)
         self._on = on
         self._served: dict[tuple[str, str], deque[float]] = {}
@@ -84,7 +93,7 @@ class Limiter:
         while times and times[0] <= now - WINDOWS[-1]:
             times.popleft()
         use.asked += 1
-        within = [len(times) - bisect_left(times, now - window + 1e-9) for window in WINDOWS]
+        within = [len(times) - bisect_left(times, now - window + self._grace) for window in WINDOWS]
         for name, count, allowed in zip(WINDOW_NAMES, within, self._limits[group], strict=True):
             if self._on and allowed is not None and count >= allowed:
                 use.refused[name] += 1

@@ -23,9 +23,9 @@ class OrderUpdates:
 
     async def open(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection to its end."""
-        error = self._parts.sessions.feed_error({**request.headers, "x-client-code": ""}, {})
-        if error is not None and error.endswith("Auth token"):
-            return web.Response(status=401, headers={"x-error-message": error})
+        status = self._parts.sessions.update_status(request.headers.get("Authorization", ""))
+        if status != 101:
+            return web.Response(status=status)
         if len(self._open) >= self._parts.settings.connections:
             return web.Response(status=429)
         socket = web.WebSocketResponse(compress=False, timeout=1.0)

@@ -53,8 +53,6 @@ LAYOUTS = {LTP: np.dtype(_LTP), QUOTE: np.dtype(_QUOTE), SNAP_QUOTE: np.dtype(_S
 
 JUNK_INTEREST = 1_234_500
 """Open interest that the feed carries for shares; it means nothing."""
-GARBAGE = 4602115189163712890
-"""Bits that were seen where the change of open interest stands."""
 
 
 def packets(
@@ -89,7 +87,7 @@ def packets(
         out["open_interest"] = np.where(shares, JUNK_INTEREST, np.where(index, 0, _whole(values.open_interest)))
         out["open_interest_change"] = interest_change(values)
         if garbage_change:
-            out["open_interest_change"] = np.int64(GARBAGE).view(np.float64) * np.arange(1, len(out) + 1) * 1e200
+            out["open_interest_change"] = 1e200 * np.arange(1, len(out) + 1)
         _fill_best(out, book)
         lower, upper = circuits(lines, values, instruments)
         out["upper_circuit"], out["lower_circuit"] = _paise(upper), _paise(lower)

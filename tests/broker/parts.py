@@ -38,8 +38,10 @@ class Parts:
         self.board = Board(self.source)
         self.spoiled = Spoiled(self.board)
         self.sessions = Sessions(settings, self.wall)
-        counted = self.clock.now if settings.limits == "scaled" else time.monotonic
-        self.limiter = Limiter(counted, on=settings.limits != "off")
+        scaled = settings.limits == "scaled"
+        grace = settings.limit_grace * (settings.speed if scaled else 1.0)
+        counted = self.clock.now if scaled else time.monotonic
+        self.limiter = Limiter(counted, on=settings.limits != "off", grace=grace)
         self.orders = Orders(self.board, self.clock.now)
 
     def wall(self) -> float:

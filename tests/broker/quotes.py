@@ -1,6 +1,6 @@
 """Quotes as the broker's REST answers give them, and the order book that both REST and the feed show.
 
-Main entries: `record`, `levels`. The market knows the best bid and ask; the levels behind them are made up from the
+Main entries: `records`, `levels`. The market knows the best bid and ask; the levels behind them are made up from the
 line and the price alone, so that a quote and a packet of one instant agree.
 """
 
@@ -78,58 +78,66 @@ def stamp(instant: float) -> str:
     return f"{datetime.fromtimestamp(instant, INDIA):%d-%b-%Y %H:%M:%S}" if np.isfinite(instant) else ""
 
 
-def record(mode: str, line: int, values: Values, place: int, instruments: Instruments, book: Levels) -> dict[str, Any]:
-    """One fetched instrument; `place` is where the line stands in `values` and `book`."""
+def records(mode: str, lines: Ints, values: Values, instruments: Instruments) -> list[dict[str, Any]]:
+    """Fetched instruments in a mode of `MODES`; `values` holds only these lines."""
+    told = [
+        {
+            "exchange": instruments.exchange[i],
+            "tradingSymbol": instruments.symbol[i],
+            "symbolToken": instruments.token[i],
+        }
+        for i in lines
+    ]
+    columns = {"ltp": _rupees(values.last)}
+    if mode != "LTP":
+        columns |= {name: _rupees(getattr(values, name)) for name in ("open", "high", "low", "close")}
+    if mode == "FULL":
+        columns |= _full(lines, values, instruments)
+    return [
+        row | dict(zip(columns, said, strict=True))
+        for row, said in zip(told, zip(*columns.values(), strict=True), strict=True)
+    ]
 
-    def of(name: str) -> float:
-        value = float(getattr(values, name)[place])
-        return round(value, 2) if np.isfinite(value) else 0.0
 
-    found: dict[str, Any] = {
-        "exchange": instruments.exchange[line],
-        "tradingSymbol": instruments.symbol[line],
-        "symbolToken": instruments.token[line],
-        "ltp": of("last"),
+def _full(lines: Ints, values: Values, instruments: Instruments) -> dict[str, list[Any]]:
+    """What FULL has more than OHLC, column by column."""
+    index, cash = instruments.is_index[lines], instruments.is_cash[lines]
+    book = levels(lines, values, instruments)
+    buy, sell = total_quantities(book)
+    lower, upper = circuits(lines, values, instruments)
+    known = np.nan_to_num(values.close) > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = np.where(known, values.last - values.close, 0.0)
+        percent = np.where(known, 100.0 * change / values.close, 0.0)
+    volume = np.where(index, 0.0, values.volume)
+    depths = zip(_shown(book.buy), _shown(book.sell), strict=True)
+    return {
+        "lastTradeQty": _units(np.where(np.nan_to_num(volume) > 0, instruments.lot[lines], 0)),
+        "exchFeedTime": [stamp(at) for at in values.stamped_at.tolist()],
+        "exchTradeTime": [stamp(at) for at in values.traded_at.tolist()],
+        "netChange": _rupees(change),
+        "percentChange": _rupees(percent),
+        "avgPrice": _rupees(np.where(index, 0.0, values.average)),
+        "tradeVolume": _units(volume),
+        "opnInterest": _units(np.where(cash, 0.0, values.open_interest)),
+        "lowerCircuit": _rupees(lower),
+        "upperCircuit": _rupees(upper),
+        "totBuyQuan": _units(buy),
+        "totSellQuan": _units(sell),
+        "52WeekLow": _rupees(np.where(cash, np.fmin(values.low, values.close), 0.0)),
+        "52WeekHigh": _rupees(np.fmax(values.high, values.close)),
+        "depth": [{"buy": bought, "sell": sold} for bought, sold in depths],
     }
-    if mode == "LTP":
-        return found
-    found |= {name: of(name) for name in ("open", "high", "low", "close")}
-    if mode == "OHLC":
-        return found
-    change = of("last") - of("close") if of("close") else 0.0
-    one = np.array([line])
-    here = values.at(np.array([place]))
-    lower, upper = circuits(one, here, instruments)
-    index, cash = bool(instruments.is_index[line]), bool(instruments.is_cash[line])
-    year_low = min((low for low in (of("low"), of("close")) if low), default=0.0) if cash else 0.0
-    shown = {
-        name: [
-            {"price": round(float(p), 2), "quantity": int(q), "orders": int(o)}
-            for p, q, o in zip(side.price[place], side.quantity[place], side.orders[place], strict=True)
-            if q
-        ]
-        for name, side in (("buy", book.buy), ("sell", book.sell))
-    }
-    buy, sell = total_quantities(Levels(_one(book.buy, place), _one(book.sell, place)))
-    found |= {
-        "lastTradeQty": 0 if index or not of("volume") else int(instruments.lot[line]),
-        "exchFeedTime": stamp(float(values.stamped_at[place])),
-        "exchTradeTime": stamp(float(values.traded_at[place])),
-        "netChange": round(change, 2),
-        "percentChange": round(100.0 * change / of("close"), 2) if of("close") else 0.0,
-        "avgPrice": 0.0 if index else of("average"),
-        "tradeVolume": 0 if index else int(of("volume")),
-        "opnInterest": 0 if cash else int(of("open_interest")),
-        "lowerCircuit": float(lower[0]),
-        "upperCircuit": float(upper[0]),
-        "totBuyQuan": int(buy[0]),
-        "totSellQuan": int(sell[0]),
-        "52WeekLow": year_low,
-        "52WeekHigh": max(of("high"), of("close")),
-        "depth": shown,
-    }
-    return found
 
 
-def _one(side: Side, place: int) -> Side:
-    return Side(side.price[[place]], side.quantity[[place]], side.orders[[place]])
+def _shown(side: Side) -> list[list[dict[str, float]]]:
+    rows = zip(side.price.tolist(), side.quantity.tolist(), side.orders.tolist(), strict=True)
+    return [[{"price": p, "quantity": q, "orders": o} for p, q, o in zip(*row, strict=True) if q] for row in rows]
+
+
+def _rupees(values: Floats) -> list[float]:
+    return np.round(np.nan_to_num(values), 2).tolist()
+
+
+def _units(values: Floats | Ints) -> list[int]:
+    return np.rint(np.nan_to_num(values)).astype(np.int64).tolist()

@@ -9,7 +9,7 @@ from tests.broker import greeks, history, rankings
 from tests.broker.envelopes import TRY_LATER, refusal, success
 from tests.broker.faults import unfetched
 from tests.broker.gateway import Answer, Call, Route
-from tests.broker.quotes import MODES, MOST_TOKENS, levels, record
+from tests.broker.quotes import MODES, MOST_TOKENS, records
 
 AUTH = "/rest/auth/angelbroking"
 SECURE = "/rest/secure/angelbroking"
@@ -103,13 +103,9 @@ def _quote(call: Call) -> web.Response:
     # Not in the order in which they were asked for: who relies on it, shall find out.
     lines = np.array(sorted(known.values(), key=lambda line: (line * 7919) % 10007), dtype=np.int64)
     values = call.parts.spoiled.seen(lines)
-    book = levels(lines, values, instruments)
-    told = {int(line) for line, seen in zip(lines, values.seen, strict=True) if seen}
-    fetched = [
-        record(str(mode), int(line), values, place, instruments, book)
-        for place, line in enumerate(lines)
-        if int(line) in told
-    ]
+    lines, values = lines[values.seen], values.at(values.seen)
+    told = set(lines.tolist())
+    fetched = records(str(mode), lines, values, instruments)
     missing = [unfetched(*pair) for pair in dict.fromkeys(pairs) if known.get(pair) not in told]
     return success({"fetched": fetched, "unfetched": missing})
 
@@ -121,7 +117,7 @@ def _last_price(call: Call) -> web.Response:
         return refusal("AB1018", "Failed to get symbol details")
     lines = np.array([line])
     values = call.parts.spoiled.seen(lines)
-    shown = record("OHLC", line, values, 0, instruments, levels(lines, values, instruments))
+    (shown,) = records("OHLC", lines, values, instruments)
     shown["tradingsymbol"], shown["symboltoken"] = shown.pop("tradingSymbol"), shown.pop("symbolToken")
     return success(shown)
 

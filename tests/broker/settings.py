@@ -31,6 +31,9 @@ class Settings:
     """Whose time TOTP, tokens and the Date header follow: the computer's, or the market's."""
     limits: Literal["real", "scaled", "off"] = "real"
     """A window of one second is a real one, one of the broker's (at speed 10 a tenth of a real one), or none."""
+    limit_grace: float = 0.0
+    """Real seconds by which windows are shorter, so that a busy machine, which takes requests late, does not count
+    what nobody did."""
     tick_seconds: float = 0.2
     """Real seconds between looks at the market for what to push."""
     snapshot_on_subscribe: bool = True
