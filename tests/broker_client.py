@@ -117,7 +117,9 @@ class Ticks:
         try:
             yield self
         finally:
-            # When it closes by itself, its reader sleeps on for ten seconds.
+            # When it closes by itself, its reader sleeps on for ten seconds; when it is closed, it leaks its socket.
+            inner = self._socket.wsapp.sock
             self._broker.control.feed("close")
             self._thread.join(WAIT_SECONDS)
+            inner.shutdown()
             close_logs()
