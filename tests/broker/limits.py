@@ -6,7 +6,7 @@ not in it and get one a second; open interest is not in it either and shares the
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -75,7 +75,7 @@ class Limiter:
     ) -> None:
         """`now` [s] only ever grows; windows are shorter by `grace` [s]."""
         self._now = now
-        self._grace = grace + 1e-9
+        self._grace = grace
         self._limits = dict(LIMITS if limits is None else limits)
         self._on = on
         self._served: dict[tuple[str, str], deque[float]] = {}
@@ -93,7 +93,7 @@ class Limiter:
         while times and times[0] <= now - WINDOWS[-1]:
             times.popleft()
         use.asked += 1
-        within = [len(times) - bisect_left(times, now - window + self._grace) for window in WINDOWS]
+        within = [len(times) - bisect_right(times, now - window + self._grace) for window in WINDOWS]
         for name, count, allowed in zip(WINDOW_NAMES, within, self._limits[group], strict=True):
             if self._on and allowed is not None and count >= allowed:
                 use.refused[name] += 1
