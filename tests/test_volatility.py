@@ -2,6 +2,7 @@
 
 import bisect
 import csv
+import gzip
 import itertools
 import json
 import math
@@ -270,6 +271,17 @@ def test_rank_and_percentile_of_random_years(history, now):
         assert math.isnan(rank)
     else:
         assert rank == pytest.approx(100 * min(max((now - low) / (high - low), 0), 1))
+
+
+@pytest.mark.data
+def test_india_vix_in_its_own_year(data_folder):
+    """31 July 2026, last of 252 sessions: figures that were worked out when the file was collected."""
+    text = gzip.decompress((data_folder / "vix/india_vix_2012-01-02_to_2026-07-31.csv.gz").read_bytes()).decode()
+    rows = [{name.strip(): value.strip() for name, value in row.items()} for row in csv.DictReader(text.splitlines())]
+    closes = [float(row["Close"]) for row in rows]
+    rank, percentile, *_ = place(np.array([closes[-1]]), np.array([closes[-252:-1]]))
+    assert closes[-1] == 11.76
+    assert (rank[0], percentile[0]) == (pytest.approx(13.9, abs=0.05), pytest.approx(34.3, abs=0.1))
 
 
 def in_a_year(history):
