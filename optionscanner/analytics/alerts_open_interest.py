@@ -74,9 +74,7 @@ def unusual_signals(
     return state
 
 
-def ratio_turns(
-    chains: Chains, state: State, reading: Reading, settings: EngineSettings, told: list[Told]
-) -> State:
+def ratio_turns(chains: Chains, state: State, reading: Reading, settings: EngineSettings, told: list[Told]) -> State:
     """PCR_REVERSAL where the ratio of a name's nearest chain rises above 1.5 or falls below 0.6; PCR_EXTREME where two
     readings in a row are above 1.6 or below 0.5. Either is told again after it was back inside by a margin.
     """

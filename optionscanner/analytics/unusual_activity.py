@@ -120,7 +120,7 @@ def out_of_the_money(chains: Chains, pricing: Pricing) -> Floats:
     """(R, 2) how far each leg is out of the money, % of the ATM strike; negative in the money, NaN without one."""
     layout = chains.layout
     atm = segments.at(layout.strike, pricing.atm_row)[layout.row_segment]
-    distance = (layout.strike / atm - 1.0) * 100.0
+    distance = 100.0 * (layout.strike - atm) / atm  # in this order 105 is 5 % above 100, and not a hair more
     return np.stack([distance, -distance], axis=1)
 
 
@@ -199,9 +199,7 @@ def percentiles(
     if usual is None or not usual.dates:
         return now, none, np.where(np.isnan(now), np.nan, others)
     owner = layout.segment_underlying[segment]
-    share, sessions = usual.on(layout.names).share_below(
-        owner, since_open(chains, chains.stamped_at)[segment], ratio
-    )
+    share, sessions = usual.on(layout.names).share_below(owner, since_open(chains, chains.stamped_at)[segment], ratio)
     earlier = (sessions >= rules.least_sessions) & (segment == layout.underlying_front[owner])
     percentile = np.where(earlier, share, now)
     rests_on_now = ~earlier & np.isfinite(now)
