@@ -147,6 +147,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         trails=resume.trails,
         usual=resume.usual,
         tracked=shown.tracked,
+        open_interest_map=resume.open_interest_map,
         number=resume.cycles,
         limit=config.cycle.limit_s,
         show_every=0.0 if options.speed == 1 or options.once else FRAME_EVERY_S,

@@ -33,6 +33,7 @@ from optionscanner.model.chains import Chains
 from optionscanner.model.columns import ALERTS
 from optionscanner.model.control import Control
 from optionscanner.model.frame import Frame, WriteResult
+from optionscanner.model.open_interest_map import OpenInterestMap
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -76,6 +77,7 @@ class Cycle:
     """Volume over OI of earlier sessions, as the history resumed it."""
     tracked: tuple[str, ...] = ()
     """Names whose changes of open interest over minutes are told: those of OI_TRACKER."""
+    open_interest_map: OpenInterestMap | None = None
     number: int = 0
     """Of the last cycle; counts from 1 within the session."""
     limit: float = 5.0
@@ -160,10 +162,10 @@ class Cycle:
         """
         if self._newest is None:
             return False
-        kept = self.state, self._pricing, self._began_with, self.trails
+        kept = self.state, self._pricing, self._began_with, self.trails, self.open_interest_map
         self.state, self._pricing = self._began_with, None
         report = self._computed(self._newest.chains, {})
-        self.state, self._pricing, self._began_with, self.trails = kept
+        self.state, self._pricing, self._began_with, self.trails, self.open_interest_map = kept
         self._newest = replace(
             self._newest, pricing=report.pricing, readings=report.readings, failures=report.failures
         )
@@ -196,6 +198,7 @@ class Cycle:
         self.state, self._pricing = inputs.state, pricing
         made = {name: _marked(reading, seen, left_out) for name, reading in inputs.made.items()}
         self.trails = followed(self.trails, chains, made)
+        self.open_interest_map = (self.open_interest_map or OpenInterestMap.of_day(seen.day)).seen(seen)
         return CycleReport(
             session=self.session,
             cycle=self.number,
@@ -208,6 +211,7 @@ class Cycle:
             failures=tuple(failures),
             timings=timings,
             trails=self.trails,
+            open_interest_map=self.open_interest_map,
             control=self.control,
             **self.labels,  # type: ignore[arg-type]
         )

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optionscanner.history.changes import Changes
+from optionscanner.history.interest_map import MapRows
 from optionscanner.history.schema import STATE, STATE_LEGS, reading_table
 from optionscanner.model.contracts import Bools, Floats, Ints, Layout
 from optionscanner.model.readings import Reading
@@ -75,6 +76,7 @@ class Encoder:
         """(underlying, expiry) -> its last stored columns from last_paise on."""
         self.future_states: dict[tuple[str, str], Row] = {}
         """(underlying, expiry) -> its last stored values of the state."""
+        self.map_rows = MapRows()
         self.anchored = False
         """Whether a cycle of the session was encoded or stored: before that, no anchor of the state is."""
 
@@ -121,6 +123,7 @@ class Encoder:
         rows["state_legs"] = list(_state_leg_rows(report, every if whole_picture else state.stepped))
         rows["state_anchors"] = list(_anchor_rows(report, whole=whole_picture or not self.anchored))
         rows["state_futures"] = list(self._future_states(report, whole=whole_picture))
+        rows["open_interest_map"] = list(self.map_rows.rows(report.open_interest_map, whole=whole_picture))
         self.anchored = True
         counts = {
             "observations": len(chains.polls.segment),

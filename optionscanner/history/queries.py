@@ -20,8 +20,10 @@ from sqlite_utils import Database
 from optionscanner.errors import HistoryError
 from optionscanner.history.archived import archived_chain, archived_files, archived_quotes, in_units
 from optionscanner.history.database import opened_for_reading, speaking
+from optionscanner.history.interest_map import stored_chain_map
 from optionscanner.history.schema import QUOTE_COLUMNS, reading_table
 from optionscanner.model.columns import ALERTS, READINGS, TableSpec
+from optionscanner.model.open_interest_map import ChainMap
 from optionscanner.model.readings import Reading
 
 
@@ -173,6 +175,22 @@ class HistoryReader:
             keys = pd.DataFrame({"session": number, "at": raw["at"].astype(float) / 1000.0, "expiry": raw["expiry"]})
             pieces.append(pd.concat([keys.astype({"expiry": object}), in_units(raw)], axis=1))
         return pd.concat(pieces, ignore_index=True)
+
+    def open_interest_map(self, underlying: str, expiry: date, *, session: int | None = None) -> ChainMap:
+        """A chain's open interest in each quarter hour of a session, by strike; of archived sessions as well.
+
+        While a session runs, `CycleReport.open_interest_map` holds the same in memory. Raises HistoryError where the
+        session has nothing of the chain, as sessions stored by versions before it have not.
+        """
+        number = self._session(session)
+        with speaking(self.path):
+            found = stored_chain_map(self._database.conn, self.path, number, underlying, expiry)
+        if found is None:
+            raise HistoryError(
+                f"history {self.path}: session {number} holds no map of {underlying} {expiry}; "
+                "ask for a chain that it has seen, or see its quotes"
+            )
+        return found
 
     def archives(self) -> Mapping[int, Path]:
         """Session whose quotes were archived -> its Parquet file."""

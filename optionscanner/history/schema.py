@@ -306,10 +306,21 @@ STATE_FUTURES = DeclaredTable(
 )
 """What is remembered of a future: one row, replaced when it changes."""
 
+OPEN_INTEREST_MAP = DeclaredTable(
+    "open_interest_map",
+    {**_SESSION, **_CHAIN, "bucket": "INTEGER"},
+    ("session", "underlying", "expiry", "bucket"),
+    {"begins_at": "INTEGER", "strikes": "BLOB", "open_interest": "BLOB"},
+    without_rowid=False,
+)
+"""Open interest of a chain's legs at the end of each quarter hour of the session, one row each, and of the newest
+observation in the one that lasts; little-endian float64, n strikes [₹] and n x 2 values (call, put), NaN where no
+observation of that quarter hour saw the leg. Bucket -1: the first readings of the first quarter hour. Kept for ever."""
+
 STATES = (STATE, STATE_LEGS, STATE_ANCHORS, STATE_FUTURES)
 """Tables of what engines remember; of the newest cycle alone."""
 
 
 def declared_tables(specs: Iterable[TableSpec]) -> tuple[DeclaredTable, ...]:
-    """Tables that follow from the declared readings and from the state."""
-    return (*(reading_table(spec) for spec in specs if spec.stored), *STATES)
+    """Tables that follow from the declared readings, from the state, and from the map of the day."""
+    return (*(reading_table(spec) for spec in specs if spec.stored), *STATES, OPEN_INTEREST_MAP)

@@ -21,10 +21,11 @@ from optionscanner.history.commands import accepted_requests, add_request
 from optionscanner.history.contract_ids import ContractIds
 from optionscanner.history.database import check_file, opened_for_writing, speaking, transaction
 from optionscanner.history.encode import EncodedCycle, Encoder, Row, milliseconds
+from optionscanner.history.interest_map import resumed_map
 from optionscanner.history.migrations import SCHEMA_VERSION, migrate
 from optionscanner.history.queries import Accounting, observations_accounted, stored_alerts, stored_counts
 from optionscanner.history.resume import StoredSession, open_session, resumed_encoder, resumed_state, resumed_trails
-from optionscanner.history.schema import STATES, DeclaredTable, declared_tables
+from optionscanner.history.schema import OPEN_INTEREST_MAP, STATES, DeclaredTable, declared_tables
 from optionscanner.history.spool import Spool
 from optionscanner.history.usual import usual_ratios
 from optionscanner.history.views import VIEWS
@@ -125,6 +126,8 @@ class SqliteHistory:
         continued = f"the session continues after cycle {stored.cycles}, stored at {_ist_clock(last)}"
         age = now - last
         trails = resumed_trails(self._database.conn, stored.id, day)
+        mapped = resumed_map(self._database.conn, self.path, stored.id, day)
+        opened.encoder.map_rows.take(mapped)
         state: State | None = None
         if resume_within is not None and age > resume_within:
             why = f"is {age / 60:.0f} minutes old, more than {resume_within / 60:.0f}"
@@ -132,13 +135,13 @@ class SqliteHistory:
             state = resumed_state(self._database.conn, self.path, stored.id, day.layout)
             why = "is missing or of another version"
         if state is not None:
-            return Resume(last, stored.cycles, state, continued, trails)
+            return Resume(last, stored.cycles, state, continued, trails, open_interest_map=mapped)
         with transaction(self._database.conn):
             # What is left of it must not come back with a later restart.
             for table in STATES:
                 self._database.execute(f"DELETE FROM {table.name} WHERE session = ?", (stored.id,))
         note = f"{continued}; its flow state {why}, and is built afresh"
-        return Resume(last, stored.cycles, None, note, trails)
+        return Resume(last, stored.cycles, None, note, trails, open_interest_map=mapped)
 
     def save(self, report: CycleReport) -> None:
         """Store one cycle in one transaction, after those that wait.
@@ -349,7 +352,7 @@ class SqliteHistory:
         if declared is None:
             return f"INSERT INTO {table} VALUES {values}"
         named = ", ".join(f'"{name}"' for name in declared.columns)
-        if declared not in STATES:
+        if declared not in (*STATES, OPEN_INTEREST_MAP):
             return f'INSERT INTO "{table}" ({named}) VALUES {values}'
         return f'INSERT INTO "{table}" ({named}) VALUES {values} {_replacing(declared)}'
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from optionscanner.model.chains import Chains
 from optionscanner.model.control import Control
+from optionscanner.model.open_interest_map import OpenInterestMap
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.sessions import RunSession
@@ -82,6 +83,8 @@ class CycleReport:
     """Newest message of the engine, one sentence."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """step -> milliseconds."""
+    open_interest_map: OpenInterestMap | None = None
+    """Open interest of every leg in each quarter hour of the session; None where nobody follows it."""
     trails: Trails | None = None
     """How each name's headline numbers moved since the open; None where nobody follows them."""
     control: Control | None = None

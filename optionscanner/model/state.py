@@ -13,6 +13,7 @@ import numpy as np
 
 from optionscanner.model.anchors import Anchors
 from optionscanner.model.contracts import Bools, Floats, Layout, moved
+from optionscanner.model.open_interest_map import OpenInterestMap
 from optionscanner.model.trails import Trails
 from optionscanner.model.usual import UsualRatios
 
@@ -202,3 +203,5 @@ class Resume:
     """What is stored of each name's numbers since the open; None where nothing is."""
     usual: UsualRatios | None = None
     """Volume over OI of earlier sessions of the same mode and source at each time of the day."""
+    open_interest_map: OpenInterestMap | None = None
+    """What is stored of open interest in each quarter hour since the open; None where nothing is."""
