@@ -119,11 +119,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     # A replay has no "too long ago": its clock goes on where it stopped, whenever that was.
     # A simulated market that ended starts over; one that was killed goes on.
     resume = history.begin(
-        session,
-        day,
-        resume_within=None,
-        now=source.clock.now(),
-        continue_ended=session.mode is not Mode.SIMULATED,
+        session, day, resume_within=None, now=source.clock.now(), continue_ended=session.mode is not Mode.SIMULATED
     )
     console.say(f"{session.label}: {source.name}; history {place}; workbook {workbook.path}")
     console.say(resume.note)

@@ -21,6 +21,7 @@ MUST_BE_SEEN = {
     PICKED: ["drill_chain"],
     "EXPOSURE": [],
     "HEATMAP": ["heatmap"],
+    "OI_HEATMAP": ["oi_heatmap"],
     "OI_TRACKER": ["oi_left_chain", "oi_right_chain"],
     "DAY_PLAN": ["plan_indices", "plan_gaps", "plan_participants", "plan_files", "plan_changes", "plan_events"],
     "EOD_REPORT": ["eod_indices"],
@@ -59,8 +60,8 @@ def cells_of(sheet):
 def test_sheets_stand_in_the_documented_order():
     assert list(BY_NAME) == [
         "ALERT_SUMMARY", "NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX",
-        "STOCKS_GROUPED", "OI_TRACKER", "DRILLDOWN", "EXPOSURE", "HEATMAP", "DAY_PLAN", "EOD_REPORT", "CONTROL",
-        "SYSTEM_HEALTH", "NAMES",
+        "STOCKS_GROUPED", "OI_TRACKER", "DRILLDOWN", "EXPOSURE", "HEATMAP", "OI_HEATMAP", "DAY_PLAN", "EOD_REPORT",
+        "CONTROL", "SYSTEM_HEALTH", "NAMES",
     ]  # fmt: skip
 
 
@@ -149,7 +150,7 @@ def test_every_column_that_names_a_reading_finds_it():
     declared |= {f"event.{name}" for name in Event.__dataclass_fields__}
     of_the_renderer = ("row.", "chain.", "call.", "put.", "day.", "group.", "worst.", "run.", "band.", "eod.", "trail.",
                        "control.", "example.", "ladder.", "participant.", "tracked.", "limit.", "tile.",
-                       "plan.", "drill.", "mark.", "level.", "signal.", "title.")  # fmt: skip
+                       "plan.", "drill.", "mark.", "level.", "signal.", "title.", "map.")  # fmt: skip
     made_of_others = {"alerts.dir", "activity.dir", "activity.signal", "exposure.name", "exposure.expiry"}
     sources = {column.source for _, _, column in all_columns()}
     sources |= {c.source for sheet in SHEETS for cells in sheet.cells for c in cells.cells}

@@ -294,7 +294,7 @@ def test_a_workbook_of_version_2_gets_what_it_lacks(second, template, tmp_path):
     path = tmp_path / "Second.xlsx"
     path.write_bytes(second)
     done = upgraded(second, template)
-    assert done.sheets == ("OI_TRACKER", "DRILLDOWN", "EXPOSURE", "HEATMAP", "DAY_PLAN")
+    assert done.sheets == ("OI_TRACKER", "DRILLDOWN", "EXPOSURE", "HEATMAP", "OI_HEATMAP", "DAY_PLAN")
     assert done.left == (
         "DRILLDOWN was made anew as sheet DRILLDOWN_4; your sheet DRILLDOWN is not filled any more: delete it when "
         "nothing of yours is on it",

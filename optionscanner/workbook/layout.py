@@ -2,8 +2,8 @@
 
 The template is built from it, the renderer fills its blocks, hosts find its blocks in the user's file by name.
 Sheets: `layout_market.py`, `layout_index.py`, `layout_oi_tracker.py`, `layout_drilldown.py`, `layout_exposure.py`,
-`layout_heatmap.py`, `layout_day_plan.py`, `layout_control.py`, `layout_eod.py`, `layout_system.py`, of examples
-`layout_examples.py`; nouns: `grid.py`; kinds of cells: `formats.py`.
+`layout_heatmap.py`, `layout_oi_heatmap.py`, `layout_day_plan.py`, `layout_control.py`, `layout_eod.py`,
+`layout_system.py`, of examples `layout_examples.py`; nouns: `grid.py`; kinds of cells: `formats.py`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from optionscanner.workbook.layout_exposure import EXPOSURE
 from optionscanner.workbook.layout_heatmap import HEATMAP
 from optionscanner.workbook.layout_index import INDICES, index_sheet
 from optionscanner.workbook.layout_market import ALERT_SUMMARY, STOCKS_GROUPED
+from optionscanner.workbook.layout_oi_heatmap import OI_HEATMAP
 from optionscanner.workbook.layout_oi_tracker import OI_TRACKER
 from optionscanner.workbook.layout_system import NAMES, SYSTEM_HEALTH
 
@@ -40,6 +41,7 @@ SHEETS: tuple[Sheet, ...] = (
     DRILLDOWN,
     EXPOSURE,
     HEATMAP,
+    OI_HEATMAP,
     DAY_PLAN,
     EOD_REPORT,
     CONTROL,

@@ -26,6 +26,7 @@ from optionscanner.workbook.render_eod import eod_blocks
 from optionscanner.workbook.render_exposure import exposure_blocks, exposure_shares
 from optionscanner.workbook.render_heatmap import heatmap_blocks
 from optionscanner.workbook.render_index import events, index_blocks
+from optionscanner.workbook.render_oi_heatmap import oi_heatmap_blocks
 from optionscanner.workbook.render_oi_tracker import tracker_blocks
 from optionscanner.workbook.render_order import Order, next_order
 from optionscanner.workbook.render_system import band, health_blocks, named_cells
@@ -67,6 +68,7 @@ def render(
         *drill_blocks(view, past),
         *exposure_blocks(view, [view.position[name] for name in by_gamma.names]),
         *heatmap_blocks(view),
+        *oi_heatmap_blocks(view),
         *plan_blocks(view),
         *eod_blocks(view),
         *control_blocks(view),

@@ -23,7 +23,7 @@ ASSUMED = "; an assumption, not disclosed positions"
 
 def exposure_blocks(view: View, stocks: list[int]) -> list[Block]:
     """Blocks of the sheet except its band; `stocks` (positions) in the order in which they stand."""
-    segment = _picked(view)
+    segment = picked_segment(view)
     example = _example(view, segment)
     head = [_convention(view), _participant_words(view)]
     cells = next(block for block in EXPOSURE.cells if block.name == "exposure_example").cells
@@ -128,8 +128,8 @@ class _Lines:
 # The worked example
 
 
-def _picked(view: View) -> int:
-    """Segment that the example and the chart are of: the one that DRILLDOWN shows, else the first index; -1: none."""
+def picked_segment(view: View) -> int:
+    """Segment that example and chart, and OI_HEATMAP, are of: what DRILLDOWN shows, else the first index; -1: none."""
     own = view.showing(PICKED)
     u = view.position.get(view.underlying_of(PICKED), -1)
     if u < 0:

@@ -14,9 +14,11 @@ from optionscanner.workbook.formats import INDIAN_CRORE, INDIAN_LAKH, WHOLE, Kin
 from optionscanner.workbook.grid import Sheet, Table, pixels
 from optionscanner.workbook.layout_heatmap import HEATMAP
 from optionscanner.workbook.layout_index import INDICES, PICKED
+from optionscanner.workbook.layout_oi_heatmap import OI_HEATMAP
 from optionscanner.workbook.layout_oi_tracker import TRACKER
 from optionscanner.workbook.layout_system import HEARTBEAT
 from optionscanner.workbook.rules_heatmap import write_heatmap_rules
+from optionscanner.workbook.rules_oi_heatmap import write_oi_heatmap_rules
 from optionscanner.workbook.rules_oi_tracker import write_tracker_rules
 from optionscanner.workbook.splice import column_letters
 
@@ -47,6 +49,8 @@ def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
         write_tracker_rules(sheet, worksheet, add)
     if sheet.name == HEATMAP.name:
         write_heatmap_rules(sheet, worksheet, add)
+    if sheet.name == OI_HEATMAP.name:
+        write_oi_heatmap_rules(sheet, worksheet, add)
     for table in sheet.tables:
         _freshness(table, worksheet, add)
         _trading_words(table, worksheet, add)

@@ -1,0 +1,177 @@
+"""The day's map of open interest: every leg and quarter hour against a pivot of the recording, across a restart, a gap,
+strikes that were not seen and a spot that moves through the ladder; in memory, in the file and on the sheet."""
+
+import math
+from dataclasses import replace
+from datetime import datetime, time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from optionscanner.errors import HistoryError
+from optionscanner.history.queries import HistoryReader
+from optionscanner.model.open_interest_map import OPENING, OpenInterestMap
+from optionscanner.workbook.layout_oi_heatmap import OI_HEATMAP, SHOWN, SIDE
+from tests import builders
+from tests.recorded_samples import DAY
+from tests.small_day import NAMES, WEEKLY, Place, run_here, small_day
+
+OPENS = pd.Timestamp(datetime.combine(DAY, time(9, 15)))
+NIFTY = NAMES["NIFTY"]
+OBSERVED = 67
+STEP = 180.0
+
+
+def minutes_of(moment):
+    """After 09:15."""
+    hours, minutes = (int(part) for part in moment.split(":")[:2])
+    return 60 * hours + minutes - 555
+
+
+def spoiled(rows, spots):
+    """A gap of half an hour, a strike that is not seen for a quarter hour, open interest that is not quoted at times,
+    and a spot that climbs two strikes."""
+    kept = []
+    for row in rows:
+        at, leg = minutes_of(row["at"]), (row["underlying"], row["strike"])
+        if row["underlying"] == "NIFTY" and 75 <= at < 105:
+            continue
+        if leg == ("NIFTY", 25_050.0) and 120 <= at < 135:
+            continue
+        odd = leg == ("NIFTY", 24_900.0) and at % 7 == 0
+        kept.append({**row, "put_open_interest": None} if odd else row)
+    climbed = [
+        (at, name, value + (100.0 * minutes_of(at) / 200.0 if name == "NIFTY" else 0.0)) for at, name, value in spots
+    ]
+    return kept, climbed
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """Rows of the recording; a place in which it was replayed, stopped in the middle and started again."""
+    folder = tmp_path_factory.mktemp("map")
+    told = []
+
+    def spoil(rows, spots):
+        told.append(spoiled(rows, spots))
+        return told[-1]
+
+    day = small_day(folder / "day", OBSERVED, step=STEP, spoil=spoil)
+    place = Place(folder / "run")
+    assert run_here(place.replay(day, "--until", "10:52")) == 0
+    assert run_here(place.replay(day)) == 0
+    ((rows, spots),) = told
+    return pd.DataFrame(rows), pd.DataFrame(spots, columns=["at", "underlying", "spot"]), place
+
+
+def bucket_of(at):
+    return ((pd.to_datetime(DAY.isoformat() + " " + at) - OPENS) // pd.Timedelta("15min")).astype(int)
+
+
+@pytest.fixture(scope="module")
+def pivot(recorded):
+    """(quarter hour, strike, side) -> newest open interest [units] of NIFTY, by pandas alone."""
+    rows = recorded[0][recorded[0]["underlying"] == "NIFTY"]
+    sides = [
+        rows.groupby([bucket_of(rows["at"]), rows["strike"]])[f"{side}_open_interest"].last().unstack().astype(float)
+        for side in ("call", "put")
+    ]
+    return np.stack([side.to_numpy() for side in sides], axis=2), list(sides[0].index), list(sides[0].columns)
+
+
+def test_the_stored_map_is_the_pivot_of_the_recording_for_every_leg_and_quarter_hour(recorded, pivot):
+    values, buckets, strikes = pivot
+    with HistoryReader(recorded[2].history) as reader:
+        assert len(reader.sessions()) == 1
+        found = reader.open_interest_map("NIFTY", WEEKLY)
+    assert found.strike.tolist() == strikes
+    assert found.begins[0] == OPENS.tz_localize("Asia/Kolkata").timestamp()
+    expected = np.full(found.open_interest.shape, np.nan)
+    expected[buckets] = values
+    np.testing.assert_array_equal(found.open_interest, expected)
+    assert set(range(len(found.begins))) - set(buckets) == {5, 6}  # 10:30 to 11:00
+    assert np.isnan(expected[8, strikes.index(25_050.0)]).all()
+
+
+def test_a_change_needs_both_quarter_hours_and_the_first_one_begins_with_the_first_reading(recorded, pivot):
+    values, buckets, strikes = pivot
+    first = recorded[0][recorded[0]["underlying"] == "NIFTY"].drop_duplicates("strike")
+    with HistoryReader(recorded[2].history) as reader:
+        found = reader.open_interest_map("NIFTY", WEEKLY)
+    base = first.set_index("strike").loc[strikes, ["call_open_interest", "put_open_interest"]].to_numpy(dtype=float)
+    whole = np.full((len(found.begins), len(strikes), 2), np.nan)
+    whole[buckets] = values
+    np.testing.assert_array_equal(found.change, np.diff(whole, axis=0, prepend=base[None]))
+    assert np.isnan(found.change[[5, 6, 7]]).all()  # what came in the gap has no time
+    assert np.isfinite(found.change[4]).all()
+    newest = pd.DataFrame(whole.reshape(len(whole), -1)).ffill().iloc[-1].to_numpy().reshape(-1, 2)
+    np.testing.assert_array_equal(found.change_of_day, newest - base)
+
+
+def test_the_sheet_shows_the_map_around_the_money_and_frames_the_path_of_the_spot(recorded, pivot):
+    """The spot climbs two strikes: each keeps its history, the window and its strikes move."""
+    _, spots, place = recorded
+    values, buckets, strikes = pivot
+    table = OI_HEATMAP.table("oi_heatmap")
+    cells = place.cells("OI_HEATMAP")
+    line = next(c.row for block in OI_HEATMAP.cells for c in block.cells if c.source == "map.strike0")
+    listed = cells[line - 1][:SHOWN]
+    last = spots[spots["underlying"] == "NIFTY"].iloc[-1]["spot"]
+    money = min(strikes, key=lambda strike: abs(strike - last))
+    assert money > NIFTY.middle
+    assert listed[SIDE] == money
+    assert [s for s in listed if s is not None] == strikes
+    whole = np.full((26, len(strikes), 2), np.nan)
+    whole[buckets] = values
+    change = np.diff(whole, axis=0) / 100_000.0  # lakh
+    seen = 0
+    for i in range(1, 25):
+        row = cells[table.row + i]
+        for side, first in ((0, 0), (1, SHOWN + 3)):
+            for k, strike in enumerate(listed):
+                if strike is None:
+                    assert row[first + k] is None
+                    continue
+                expected = change[i - 1, strikes.index(strike), side]
+                assert row[first + k] == (pytest.approx(expected) if math.isfinite(expected) else None)
+                seen += math.isfinite(expected)
+    assert seen > 100
+    spot = spots[spots["underlying"] == "NIFTY"]
+    by_bucket = spot.groupby(bucket_of(spot["at"]))["spot"].last()
+    for i in (0, 3, 9, 13):
+        row = cells[table.row + i]
+        assert row[SHOWN + 1] == pytest.approx(by_bucket[i], abs=0.01)
+        assert row[SHOWN + 2] == min(strikes, key=lambda strike: abs(strike - by_bucket[i]))
+
+
+def test_what_is_in_memory_moves_with_the_contracts_and_begins_anew_on_another_day():
+    """Strikes that are listed during the day begin with nothing; those that were there keep what they have."""
+    day = builders.day_of(builders.small_layout())
+    reports = builders.day_of_reports([builders.ist(9, 16), builders.ist(9, 31)])
+    held = OpenInterestMap.of_day(day)
+    for report in reports:
+        held = held.seen(report.chains)
+    assert set(held.values) == {OPENING, 0, 1}
+    more = builders.small_layout(more_strikes=(1_111.0,))
+    moved = held.reindexed(more)
+    rows = more.rows_from(day.layout)
+    assert (rows < 0).any()
+    for bucket, values in held.values.items():
+        np.testing.assert_array_equal(moved.values[bucket][rows >= 0], values[rows[rows >= 0]])
+        assert np.isnan(moved.values[bucket][rows < 0]).all()
+    tomorrow = replace(held, opens=held.opens - 86_400.0).seen(reports[0].chains)
+    assert set(tomorrow.values) == {OPENING, 0}
+    assert tomorrow.opens == held.opens
+
+
+def test_an_observation_that_changes_nothing_hands_the_same_arrays_on():
+    (report,) = builders.day_of_reports([builders.ist(9, 16)])
+    held = OpenInterestMap.of_day(report.chains.day).seen(report.chains)
+    again = held.seen(report.chains)
+    assert all(again.values[bucket] is values for bucket, values in held.values.items())
+
+
+def test_a_chain_that_the_session_never_saw_is_refused_with_a_sentence(recorded):
+    with HistoryReader(recorded[2].history) as reader, pytest.raises(HistoryError, match="holds no map of NIFTY 2031"):
+        reader.open_interest_map("NIFTY", WEEKLY.replace(year=2031))
