@@ -145,10 +145,10 @@ YESTERDAY = date(2026, 1, 29)
 def with_positions(report, **pro):
     legs = {who: dict.fromkeys(LEGS, 10.0) for who in ("FII", "PRO", "CLIENT", "DII")}
     legs["PRO"] |= pro
-    none = np.empty(0)
+    none, spot = np.empty(0), np.full(len(report.chains.layout.names), np.nan)
     daily = DailyContext(
-        previous_session=YESTERDAY, spot_open=none, spot_high=none, spot_low=none, spot_close=none,
-        future_open_interest=none, future_close=none, banned=none, ban_entered=(), ban_left=(), iv_dates=(),
+        previous_session=YESTERDAY, spot_open=spot, spot_high=spot, spot_low=spot, spot_close=spot,
+        future_open_interest=none, future_close=none, banned=spot, ban_entered=(), ban_left=(), iv_dates=(),
         iv_history=none, positions=Positions(YESTERDAY, legs), positions_before=None, fii_crore={}, vix_close=1.0,
         vix_history=none, lot_changes=(), events=(),
     )  # fmt: skip
