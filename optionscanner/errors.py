@@ -26,6 +26,14 @@ class LoginExpired(SourceError):
     """The source's session ended; log in again."""
 
 
+class LoginRefused(SourceError):
+    """The source does not accept the credentials, or blocks the client; the user must act, and no try is repeated."""
+
+
+class Unreachable(SourceError):
+    """The source could not be reached, or did not answer in time; try again later."""
+
+
 class NoData(SourceError):
     """The source has nothing for what was asked; skip it."""
 

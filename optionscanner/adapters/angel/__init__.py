@@ -1,0 +1,1 @@
+"""Angel One (SmartAPI): the broker's wire, and nothing of it beyond this folder."""
