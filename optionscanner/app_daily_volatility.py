@@ -54,7 +54,7 @@ def closing_volatility(
             layout.segment_keys, pricing.forward, pricing.atm_volatility, pricing.time_to_expiry, strict=True
         )
     ]
-    monthly = constant_maturity(
+    monthly, _ = constant_maturity(
         layout.segment_underlying, pricing.time_to_expiry, pricing.atm_volatility, len(layout.names)
     )
     names = zip(layout.names, monthly.tolist(), strict=True)

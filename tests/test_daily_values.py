@@ -363,10 +363,14 @@ def test_thirty_days_lie_between_two_expiries_in_total_variance():
     variance = 0.25 * 0.20**2 * 9 + 0.75 * 0.16**2 * 37
     # One name has both expiries, one the near alone, one the far alone, one none.
     owner, both = np.array([0, 0, 1, 2]), np.concatenate([years, years])
-    found = constant_maturity(owner, both, np.array([0.20, 0.16, 0.20, 0.16]), 4)
+    found, days = constant_maturity(owner, both, np.array([0.20, 0.16, 0.20, 0.16]), 4)
     assert found[0] == pytest.approx(math.sqrt(variance / 30), rel=1e-12)
-    assert np.isnan(found[[1, 3]]).all() and found[2] == 0.16
-    assert constant_maturity(owner, both, np.array([np.nan, 0.16, 0.2, 0.2]), 4)[0] == 0.16
+    assert found[1:3].tolist() == [0.20, 0.16] and np.isnan(found[3])
+    assert days.tolist() == pytest.approx([30, 9, 37, math.nan], nan_ok=True)
+    # In its last week, and beyond two months, an expiry does not stand for 30 days.
+    for alone in (6.9, 60.1):
+        assert np.isnan(constant_maturity(np.array([0]), np.array([alone / 365]), np.array([0.2]), 1)[0]).all()
+    assert constant_maturity(owner, both, np.array([np.nan, 0.16, 0.2, 0.2]), 4)[0][0] == 0.16
 
 
 def black(forward: float, strike: float, years: float, sigma: float, *, call: bool) -> float:

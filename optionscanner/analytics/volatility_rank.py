@@ -22,13 +22,14 @@ def volatility_rank(chains: Chains, pricing: Pricing, state: State, settings: En
     """State with the day's first 30-day volatility, and the reading; one row per underlying."""
     layout, daily = chains.layout, chains.day.daily
     count, front = len(layout.names), layout.underlying_front
-    monthly = constant_maturity(layout.segment_underlying, pricing.time_to_expiry, pricing.atm_volatility, count)
+    monthly, days = constant_maturity(layout.segment_underlying, pricing.time_to_expiry, pricing.atm_volatility, count)
     state = _with_first(chains, state, monthly)
     history = daily.iv_history if daily is not None and daily.iv_dates else np.empty((count, 0))
     rank, percentile, sessions, low, high = place(monthly, history)
     enough = sessions >= settings.volatility.least_sessions
     columns = {
         "iv_30": monthly,
+        "days": days,
         "iv_30_change": monthly - segments.at(state.segment["iv_30_first"], front),
         "slope_30": monthly - segments.at(pricing.atm_volatility, front),
         "iv_rank": np.where(enough, rank, np.nan),

@@ -28,6 +28,7 @@ VOLATILITY_RANK = TableSpec(
     "Volatility of 30 days' constant maturity of each underlying, and its place among the sessions of the year before.",
     (
         real("iv_30", "decimal", "volatility at the money at 30 calendar days, total variance interpolated by expiry"),
+        real("days", "days", "30, or those of the single expiry of 7 to 60 days that stands for it"),
         real("iv_30_change", "decimal", "the same less its first value of the day"),
         real("slope_30", "decimal", "iv_30 less volatility at the money of the nearest expiry; - near is dear"),
         real("iv_rank", "0-100", "place of iv_30 between the lowest and highest of the sessions; held within 0-100"),

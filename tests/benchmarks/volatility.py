@@ -83,7 +83,7 @@ class Name:
             monthly = np.sqrt(np.interp(target, known["years"], total) / target)
         else:
             near = known.iloc[(known["years"] - target).abs().argmin()]
-            monthly = near["iv"] if 15 <= 365 * near["years"] <= 60 else np.nan
+            monthly = near["iv"] if 7 <= 365 * near["years"] <= 60 else np.nan
         self.first = monthly if self.first is None else self.first
         year = {
             "iv_30": monthly,
