@@ -4,7 +4,9 @@ The market of the tests is made here a second time, from the same seed, and aske
 """
 
 import json
+import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import numpy as np
@@ -230,6 +232,22 @@ def test_lists_of_the_whole_market(connected, chains):
     found = [row for w in words for row in connected.oIBuildup({"datatype": w, "expirytype": "NEAR"})["data"]]
     assert {row["tradingSymbol"] for row in found} == {"NIFTY28JUL26FUT", "RELIANCE28JUL26FUT"}
     assert {type(value) for row in found for value in row.values()} == {str}
+
+
+def test_a_burst_of_sixteen_threads_loses_no_connection(connected):
+    with ThreadPoolExecutor(16) as threads:
+        replies = [threads.submit(connected.rmsLimit) for _ in range(160)]
+    assert all(reply.result()["status"] for reply in replies)
+
+
+def test_the_stand_in_knows_nothing_of_who_connects(root):
+    """Of the package it uses the nouns, and two markets for their content."""
+    allowed = ("model", "ports", "adapters.simulated", "adapters.recorded", "bootstrap")
+    used = set()
+    for path in (root / "tests" / "broker").glob("*.py"):
+        used |= set(re.findall(r"from optionscanner\.([\w.]+) import", path.read_text(encoding="utf-8")))
+    assert used
+    assert [name for name in used if not name.startswith(allowed)] == []
 
 
 def test_an_order_is_placed_filled_and_held(connected, chains, master):

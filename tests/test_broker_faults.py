@@ -1,17 +1,24 @@
 """Trouble on demand: what the broker's own client meets, and that all is well again afterwards."""
 
+import base64
 import json
 import time
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 
+import psutil
+import pyotp
 import pytest
 import requests
 from requests.exceptions import ConnectionError, ReadTimeout
 
 from tests.broker import Settings, StandIn, StandInProcess
+from tests.broker.control import FEED_KINDS, HANDSHAKES
 from tests.broker.faults import REST_KINDS
 from tests.broker.market import simulated
 from tests.broker.process import RemoteControl
+from tests.broker.spoiled import KINDS as MARKET_KINDS
 from tests.broker_client import client, login, smart_api, totp
 
 NAMES = ["NIFTY", "RELIANCE"]
@@ -65,8 +72,6 @@ def test_a_clock_that_is_wrong_fails_the_totp_and_shows_in_the_date(broker, conn
     broker.control.clock_ahead(600.0)
     assert login(broker, connected)["errorcode"] == "AB1050"
     reply = requests.get(broker.master_url, timeout=10)
-    from email.utils import parsedate_to_datetime
-
     assert 590 < parsedate_to_datetime(reply.headers["Date"]).timestamp() - time.time() < 620
 
 
@@ -85,14 +90,10 @@ def test_tokens_are_renewed_expire_and_are_revoked(broker, connected):
 
 
 def test_a_token_tells_when_it_ends_and_ends_then(tmp_path, monkeypatch):
-    import base64
-
     source = simulated(symbols=NAMES)
     settings = replace(STILL, start=source.opens, wall="broker", session_seconds=3600.0)
     with StandIn(source, settings) as broker:
         found = client(broker, tmp_path, monkeypatch)
-        import pyotp
-
         code = pyotp.TOTP(broker.settings.account.totp_secret).at(int(source.opens))
         assert login(broker, found, totp=code)["status"] is True
         claims = found.access_token.split(".")[1]
@@ -205,9 +206,8 @@ def test_a_fault_strikes_as_often_as_asked(broker, connected):
 
 def test_every_kind_is_tried_here():
     """So that none is there that no test has seen."""
-    with open(__file__, encoding="utf-8") as me:  # noqa: PTH123 - one line
-        tried = me.read()
-    assert [kind for kind in REST_KINDS if f'"{kind}"' not in tried and kind != "shrunk"] == []
+    tried = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_broker_*.py"))
+    assert [kind for kind in (*REST_KINDS, *MARKET_KINDS, *FEED_KINDS, *HANDSHAKES) if f'"{kind}"' not in tried] == []
 
 
 # The market
@@ -288,6 +288,8 @@ def test_the_control_is_reached_by_http(broker, connected):
     assert "fault" in requests.get(broker.control_url, timeout=10).json()
     with pytest.raises(ValueError, match="unknown fault of requests 'nonsense'"):
         control.fault(kind="nonsense")
+    with pytest.raises(ValueError, match="unknown group of requests 'quotes'"):
+        control.fault(kind="slow", group="quotes")
     with pytest.raises(ValueError, match="there is no nonsense"):
         control.nonsense()
 
@@ -303,8 +305,6 @@ def test_it_runs_in_a_process_of_its_own():
         assert requests.post(url, json=body, headers=headers, timeout=10).json()["errorcode"] == "AB1050"
         assert process.control.now() > began
         running = process.pid
-    import psutil
-
     assert not psutil.pid_exists(running)
 
 

@@ -303,6 +303,9 @@ def test_every_trouble_of_a_feed_can_be_had(pair):
         with pytest.raises((websocket.WebSocketException, OSError)) as refused, raw(broker, connected):
             pass
         assert getattr(refused.value, "status_code", None) == status
+    control.handshake("silent")
+    with pytest.raises(websocket.WebSocketTimeoutException):
+        websocket.create_connection(broker.feed_url, header=headers_of(broker, connected), timeout=0.3)
 
 
 def test_a_mute_feed_still_answers_pings(tmp_path_factory):

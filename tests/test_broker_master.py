@@ -5,9 +5,11 @@ import re
 from collections import Counter
 from datetime import datetime
 
+import numpy as np
 import pytest
 import requests
 
+from optionscanner.model.calendar import IST
 from tests.broker import Settings, StandIn
 from tests.broker.board import Board
 from tests.broker.instruments import list_instruments
@@ -125,4 +127,16 @@ def test_yesterdays_values_stand_until_the_open(source):
     assert not board.advance(source.opens - 1)
     assert board.values.last[leg] == source.market.day.previous_close[leg // 2, 0]
     assert board.values.open_interest[leg] == source.market.day.previous_open_interest[leg // 2, 0]
-    assert datetime.fromtimestamp(board.values.traded_at[leg]).astimezone().timestamp() < source.opens - 17 * 3600
+    assert board.values.stamped_at[leg] == source.opens - 1
+    assert board.values.traded_at[leg] == datetime(2026, 7, 14, 15, 29, 30, tzinfo=IST).timestamp()
+    assert not np.isfinite(board.values.high[leg])
+
+
+def test_after_the_close_the_feed_time_moves_on_and_the_trade_time_does_not(source):
+    board = Board(simulated(symbols=["IDEA"], step=300))
+    closes = source.closes
+    board.advance(closes)
+    before = board.values
+    assert not board.advance(closes + 3600)
+    assert set(board.values.stamped_at[board.values.seen]) == {closes + 3600}
+    assert np.array_equal(board.values.traded_at, before.traded_at, equal_nan=True)

@@ -94,6 +94,9 @@ class Board:
             self.source.clock.instant = instants[self._next]
             self._fold(self.source.market.latest())
             self._next += 1
+        if not self._next or now > self.source.closes:
+            # While nothing trades, the exchange still says every moment that this is so.
+            self._values = replace(self._values, stamped_at=np.where(self._values.seen, now, np.nan))
         return self._next > before
 
     def _before_the_open(self) -> Values:
@@ -113,7 +116,7 @@ class Board:
             volume=np.where(np.isfinite(close), 0.0, np.nan),
             open_interest=interest,
             traded_at=np.where(np.isfinite(close), yesterday, np.nan),
-            stamped_at=np.where(np.isfinite(close), source.opens, np.nan),
+            stamped_at=nothing,
             close=close,
             previous_open_interest=interest,
             sequence=np.zeros(count, dtype=np.int64),

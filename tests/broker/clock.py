@@ -8,10 +8,7 @@ from collections.abc import Callable
 
 
 class BrokerClock:
-    """Seconds since 1970 UTC, `speed` of them a real second; safe to use from several threads.
-
-    It implements `ports.Clock`, so that a market source can stand on it.
-    """
+    """Seconds since 1970 UTC, `speed` of them a real second; safe to use from several threads."""
 
     def __init__(self, start: float, speed: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -41,14 +38,9 @@ class BrokerClock:
         with self._lock:
             self._base, self._since = instant, self._monotonic()
 
-    def wait_until(self, instant: float) -> None:
-        """Return when it is `instant`; at once where time stands still."""
-        while self._speed > 0 and (left := (instant - self.now()) / self._speed) > 0:
-            time.sleep(min(left, 0.1))
-
 
 class SetClock:
-    """A clock that stands where it was put: for stepping a market through every one of its instants."""
+    """A clock (`ports.Clock`) that stands where it was put: for stepping a market through every one of its instants."""
 
     def __init__(self, instant: float = 0.0) -> None:
         self.instant = instant

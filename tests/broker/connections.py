@@ -21,6 +21,9 @@ _OUTBOX = 200_000
 """Packets that wait for a slow reader, at most; older ones are lost then."""
 
 
+_CLOSE_SECONDS = 2.0
+
+
 class NotValid(Exception):
     """A request that is none."""
 
@@ -41,7 +44,6 @@ class Connection:
 
     number: int
     """Counted from 0 over the life of the stand-in."""
-    client: str
     request: web.Request
     socket: web.WebSocketResponse
     heard_at: float
@@ -59,6 +61,7 @@ class Connection:
     sent: int = 0
     lost: int = 0
     """Packets that the reader was too slow for."""
+    _closing: asyncio.Task[None] | None = None
     _outbox: deque[bytes | str] = field(default_factory=deque)
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
     _arrays: dict[int, Ints] = field(default_factory=dict)
@@ -120,9 +123,16 @@ class Connection:
         await self.socket.send_bytes(message)
         self.sent += 1
 
-    async def close(self, code: int, reason: str) -> None:
-        """Close in good order."""
-        await self.socket.close(code=code, message=reason.encode("utf-8"))
+    def close(self, code: int, reason: str) -> None:
+        """Close in good order, while others are served; a client that does not answer is hung up on."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(code, reason))
+
+    async def _close(self, code: int, reason: str) -> None:
+        try:
+            await asyncio.wait_for(self.socket.close(code=code, message=reason.encode("utf-8")), _CLOSE_SECONDS)
+        except (TimeoutError, ConnectionError):
+            self.abort()
 
     def abort(self) -> None:
         """Hang up without a word."""

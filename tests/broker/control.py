@@ -26,8 +26,12 @@ FEED_KINDS = ("reset", "close", "stall", "mute", "resume", "cut", "text", "bytes
 class Control:
     """Everything that can be asked for. Runs on the server's own loop."""
 
-    def __init__(self, parts: Parts, feed: Feed, network: Callable[[bool], Awaitable[None]]) -> None:
+    def __init__(
+        self, parts: Parts, feed: Feed, network: Callable[[bool], Awaitable[None]], looked: Callable[[], None]
+    ) -> None:
+        """`network` takes the network away or brings it back, `looked` brings the market up to now."""
         self._parts = parts
+        self._looked = looked
         self._feed = feed
         self._network = network
         self._logout: asyncio.Task[None] | None = None
@@ -42,8 +46,7 @@ class Control:
             self._parts.clock.set(instant)
         if speed is not None:
             self._parts.clock.run(speed)
-        if self._parts.look():
-            self._feed.push()
+        self._looked()
         return self._parts.clock.now()
 
     def fault(
@@ -69,7 +72,7 @@ class Control:
         """The market says something wrong of some instruments; how many. See `Spoiled.set`."""
         return self._parts.spoiled.set(kind, underlying=underlying, kinds=kinds, tokens=tokens, factor=factor)
 
-    async def feed(
+    def feed(
         self,
         kind: str,
         number: int | None = None,
@@ -93,7 +96,7 @@ class Control:
             if kind == "reset":
                 connection.abort()
             elif kind == "close":
-                await connection.close(code, reason)
+                connection.close(code, reason)
             elif kind in ("stall", "mute", "resume"):
                 connection.stalled, connection.muted = kind == "stall", kind == "mute"
             elif kind == "cut":
@@ -123,19 +126,19 @@ class Control:
         """Take the network away, with every connection, or bring it back."""
         await self._network(up)
 
-    async def revoke(self, expired: bool = False, close_feeds: bool = True, at: float | None = None) -> None:
+    def revoke(self, expired: bool = False, close_feeds: bool = True, at: float | None = None) -> None:
         """All tokens die, now or `at` a time of the broker [s since 1970 UTC]; feeds are closed with 1001."""
         if at is not None:
             self._logout = asyncio.create_task(self._revoke_at(at, expired, close_feeds))
             return
         self._parts.sessions.revoke(expired=expired)
         if close_feeds:
-            await self.feed("close", reason="Session Logged Out")
+            self.feed("close", reason="Session Logged Out")
 
     async def _revoke_at(self, at: float, expired: bool, close_feeds: bool) -> None:
         while self._parts.clock.now() < at:
             await asyncio.sleep(0.02)
-        await self.revoke(expired, close_feeds)
+        self.revoke(expired, close_feeds)
 
     def block(self, on: bool = True) -> None:
         """The client is blocked, so that no login succeeds."""
@@ -146,7 +149,7 @@ class Control:
         self._parts.orders.hold(exchange, token, units, price, product)
 
     def well(self) -> None:
-        """Every fault is over. Feeds that were cut stay cut, dead tokens stay dead."""
+        """Every fault is over. What it has ended stays ended: feeds, logins, the network."""
         self._parts.faults.clear()
         self._parts.spoiled.clear()
         for connection in self._feed.connections:

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from tests.broker import envelopes
 from tests.broker.envelopes import answer, gateway_refusal, refusal
+from tests.broker.limits import LIMITS
 
 ANY = "*"
 
@@ -44,6 +45,7 @@ _REPLIES: dict[str, Callable[[], web.Response]] = {
 _CHANGES = ("null-data", "success-dialect", "truncated", "unfetched", "short-depth", "zero-close", "shrunk")
 """Kinds that change the right answer."""
 _MOVES = ("reset", "slow", "hang-up-midway")
+GROUPS = (ANY, "master", *LIMITS)
 REST_KINDS = (*_REPLIES, *_CHANGES, *_MOVES)
 
 
@@ -103,6 +105,8 @@ class Faults:
         """
         if kind not in REST_KINDS:
             raise ValueError(f"unknown fault of requests {kind!r}; there are {', '.join(REST_KINDS)}")
+        if group not in GROUPS:
+            raise ValueError(f"unknown group of requests {group!r}; there are {', '.join(GROUPS)}")
         self._rest.append(RestFault(kind, group, times, skip, every, seconds))
 
     def clear(self) -> None:

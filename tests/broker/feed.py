@@ -46,13 +46,13 @@ class Feed:
         if refused is not None:
             return refused
         socket = web.WebSocketResponse(autoping=False, compress=False, timeout=1.0)
-        await socket.prepare(request)
-        client = self._parts.settings.account.client_code
         now = asyncio.get_running_loop().time()
-        connection = Connection(self.outcomes["opened"], client, request, socket, now)
+        connection = Connection(self.outcomes["opened"], request, socket, now)
         self.outcomes["opened"] += 1
+        # Before the first wait, so that many at once are not more than is allowed.
         self._open[connection.number] = connection
         try:
+            await socket.prepare(request)
             connection.send(["pong"])
             await connection.serve(self._parts, self._request)
         finally:
@@ -123,13 +123,14 @@ class Feed:
         whole, size = made.tobytes(), made.dtype.itemsize
         return [whole[at : at + size] for at in range(0, len(whole), size)]
 
-    async def close_idle(self) -> None:
+    def close_idle(self) -> None:
         """Close what has been silent for too long."""
         now = asyncio.get_running_loop().time()
         for connection in self.connections:
             if now - connection.heard_at > self._parts.settings.idle_seconds and not connection.stalled:
+                connection.heard_at = now
                 self.outcomes["idle"] += 1
-                await connection.close(GOING_AWAY, "Connection Idle Timeout")
+                connection.close(GOING_AWAY, "Connection Idle Timeout")
 
     def chosen(self, number: int | None) -> Iterator[Connection]:
         """One open connection by its number, or all of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 from aiohttp import WSMsgType, web
@@ -10,6 +11,7 @@ from tests.broker.orders import UPDATE_CODES, Order
 from tests.broker.parts import Parts
 
 PATH = "/smart-order-update"
+_SEND_SECONDS = 1.0
 
 
 class OrderUpdates:
@@ -39,16 +41,19 @@ class OrderUpdates:
         except ConnectionError:
             pass
         finally:
-            self._open.remove(socket)
+            if socket in self._open:
+                self._open.remove(socket)
         return socket
 
     async def push(self) -> None:
         """Send what has changed since."""
         waiting, self._waiting = self._waiting, []
         for socket in list(self._open):
-            for message in waiting:
-                if not socket.closed:
-                    await socket.send_str(message)
+            try:
+                for message in waiting:
+                    await asyncio.wait_for(socket.send_str(message), _SEND_SECONDS)
+            except (TimeoutError, ConnectionError):
+                self._open.remove(socket)  # it does not read
 
     def _changed(self, order: Order) -> None:
         row = self._parts.orders.row(order)

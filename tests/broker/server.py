@@ -102,7 +102,7 @@ class StandIn:
         self._feed, self._updates = Feed(self.parts), OrderUpdates(self.parts)
         broker = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.2, handle_signals=False)
         self._runner = broker
-        control = Control(self.parts, self._feed, self._set_network)
+        control = Control(self.parts, self._feed, self._set_network, self._looked)
         self.control = OnLoop(control, self._loop)
         beside = web.AppRunner(control_app(control), access_log=None, shutdown_timeout=0.2, handle_signals=False)
         await broker.setup()
@@ -154,7 +154,7 @@ class StandIn:
         while True:
             self._looked()
             await self._updates.push()
-            await self._feed.close_idle()
+            self._feed.close_idle()
             await asyncio.sleep(pause)
 
     async def _set_network(self, up: bool) -> None:
