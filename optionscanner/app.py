@@ -21,7 +21,7 @@ from optionscanner.adapters.simulated.market import SimulatedMarket
 from optionscanner.adapters.simulated.universe import load_names, simulated_session
 from optionscanner.app_archive import Archive, Subject
 from optionscanner.app_computer import looked_after
-from optionscanner.app_daily import daily_path, day_preparer
+from optionscanner.app_daily import daily_path, day_preparer, known_exposure
 from optionscanner.app_desk import open_desk, saved_at
 from optionscanner.app_errands import errand
 from optionscanner.app_front import open_host, spreadsheet_probe
@@ -142,6 +142,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         state=resume.state,
         trails=resume.trails,
         usual=resume.usual,
+        past=known_exposure(day, resume.past),
         tracked=shown.tracked,
         open_interest_map=resume.open_interest_map,
         number=resume.cycles,

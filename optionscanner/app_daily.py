@@ -12,7 +12,7 @@ from pathlib import Path
 
 from optionscanner import cli
 from optionscanner.adapters.nse.folder import DailyFile, digest_of, parts_of_folder, read_file
-from optionscanner.app_daily_volatility import closing_volatility
+from optionscanner.app_daily_volatility import closing_values
 from optionscanner.config import Config
 from optionscanner.errors import HistoryError, UnknownDate
 from optionscanner.history.daily_context import prepared
@@ -22,6 +22,7 @@ from optionscanner.history.daily_store import DailyStore, ImportedFile
 from optionscanner.model.calendar import TradingCalendar
 from optionscanner.model.context import DayContext
 from optionscanner.model.daily import DAILY_TABLES, EOD_CONTRACT, MARKET_LOT
+from optionscanner.model.exposures import PastExposure
 
 Say = Callable[[str], None]
 
@@ -116,7 +117,7 @@ def import_daily(
         warn(f"and {told - MOST_SENTENCES:,} files more were refused in whole or part; table daily_file says why")
     for sentence in done.sentences:
         say(sentence)
-    say(f"volatility at the money: computed for {done.volatilities:,} sessions; daily values in {place}")
+    say(f"volatility and exposure at the close: computed for {done.volatilities:,} sessions; daily values in {place}")
     return done
 
 
@@ -140,10 +141,11 @@ def _put(store: DailyStore, file: DailyFile, digest: str, touched: set[date]) ->
 def _volatilities(store: DailyStore, touched: set[date], config: Config, calendar: TradingCalendar) -> int:
     """Compute what is missing, or rests on rows that changed; returns how many sessions."""
     with DailyReader(store.path) as reader:
-        due = touched | (set(reader.dates(EOD_CONTRACT.name)) - set(reader.dates("daily_iv")))
+        done = set(reader.dates("daily_iv")) & set(reader.dates("daily_exposure"))
+        due = touched | (set(reader.dates(EOD_CONTRACT.name)) - done)
         for day in sorted(due):
-            found = closing_volatility(reader, day, calendar, config.engine(day).pricing)
-            store.put_volatility(day, found.chains, found.names)
+            found = closing_values(reader, day, calendar, config.engine(day))
+            store.put_computed(day, found.chains, found.names, found.exposures)
     return len(due)
 
 
@@ -179,6 +181,14 @@ def day_preparer(place: Path, calendar: TradingCalendar, say: Say, warn: Say) ->
         return day
 
     return prepare
+
+
+def known_exposure(day: DayContext, stored: PastExposure | None) -> PastExposure | None:
+    """Gamma exposure of earlier sessions: from daily files, and from the history `stored` where these say nothing."""
+    filed = day.daily.exposure if day.daily is not None else None
+    if filed is None or stored is None:
+        return filed or stored
+    return filed.filled(stored)
 
 
 def _found_sentence(day: DayContext) -> str:

@@ -1,6 +1,6 @@
-"""Volatility at the money of every chain at the close of a session, by the pricing that the live market gets.
+"""Volatility and gamma exposure at the close of a session, by the pricing and engines that the live market gets.
 
-Main entry: `closing_volatility`. The closes are averages of the last half hour, of options as of futures.
+Main entry: `closing_values`. The closes are averages of the last half hour, of options as of futures.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from datetime import date, datetime, time
 import numpy as np
 import pandas as pd
 
+from optionscanner.analytics.exposure import exposure, exposure_legs
+from optionscanner.analytics.exposure_total import exposure_total
 from optionscanner.analytics.maturity import constant_maturity
 from optionscanner.analytics.pricing import price_market
 from optionscanner.history.daily_reader import INDEX_NAMES, DailyReader
@@ -20,33 +22,36 @@ from optionscanner.model.context import DayContext
 from optionscanner.model.contracts import Floats, Layout, SegmentKey, Underlying
 from optionscanner.model.observations import Observation
 from optionscanner.model.picture import MarketPicture
-from optionscanner.model.settings import PricingSettings
+from optionscanner.model.pricing import Pricing
+from optionscanner.model.settings import EngineSettings
+from optionscanner.model.state import State
 
 _CLOSE = time(15, 30)
 _TICK = 0.05
 
 
 @dataclass(frozen=True)
-class ClosingVolatility:
-    """Rows for `DailyStore.put_volatility`."""
+class ClosingValues:
+    """Rows for `DailyStore.put_computed`."""
 
     chains: list[tuple[str, str, float, float, float]]
     names: list[tuple[str, float]]
+    exposures: list[tuple[str, float, float]]
 
 
-def closing_volatility(
-    reader: DailyReader, day: date, calendar: TradingCalendar, settings: PricingSettings
-) -> ClosingVolatility:
-    """Volatilities of a session from its bhavcopy; empty where it has no options.
+def closing_values(
+    reader: DailyReader, day: date, calendar: TradingCalendar, settings: EngineSettings
+) -> ClosingValues:
+    """Volatilities and exposures of a session from its bhavcopy; empty where it has no options.
 
     Chains that expire that day have none, nor have contracts that did not trade.
     """
     frame = reader.table("eod_contract", day, day)
     options = frame[(frame["option_type"] != "FUT") & (frame["expiry"] > day.isoformat())]
     if options.empty:
-        return ClosingVolatility([], [])
+        return ClosingValues([], [], [])
     chains = _closed_market(reader, day, calendar, options, frame[frame["option_type"] == "FUT"])
-    pricing = price_market(chains, settings)
+    pricing = price_market(chains, settings.pricing)
     layout = chains.layout
     rows = [
         (key.underlying, key.expiry.isoformat(), float(forward), float(iv), float(years))
@@ -58,7 +63,21 @@ def closing_volatility(
         layout.segment_underlying, pricing.time_to_expiry, pricing.atm_volatility, len(layout.names)
     )
     names = zip(layout.names, monthly.tolist(), strict=True)
-    return ClosingVolatility([row for row in rows if np.isfinite(row[3])], [n for n in names if np.isfinite(n[1])])
+    return ClosingValues(
+        [row for row in rows if np.isfinite(row[3])],
+        [n for n in names if np.isfinite(n[1])],
+        _exposures(chains, pricing, settings),
+    )
+
+
+def _exposures(chains: Chains, pricing: Pricing, settings: EngineSettings) -> list[tuple[str, float, float]]:
+    """Name, sizes of its calls' and puts' gamma exposure, of the names that have one."""
+    state, legs = exposure_legs(chains, pricing, State.fresh(chains.layout), settings)
+    state, by_expiry = exposure(chains, pricing, state, legs, settings)
+    _, totals = exposure_total(chains, pricing, state, {"exposure_legs": legs, "exposure": by_expiry}, settings)
+    sizes = np.stack([np.asarray(totals[name], dtype=np.float64) for name in ("call_gex", "put_gex")], axis=1)
+    known = np.isfinite(sizes).all(axis=1)
+    return [(chains.layout.names[u], float(sizes[u, 0]), float(sizes[u, 1])) for u in np.flatnonzero(known)]
 
 
 def _closed_market(
@@ -122,7 +141,8 @@ def _observation(layout: Layout, at: float, spot: Floats, options: pd.DataFrame,
     row = layout.rows_of(segment, options["strike"].to_numpy())
     side = (options["option_type"] == "PE").to_numpy(dtype=np.int64)
     traded = options["contracts"].to_numpy() > 0
-    last, price_at = (np.full((layout.rows, 2), np.nan) for _ in range(2))
+    last, price_at, interest = (np.full((layout.rows, 2), np.nan) for _ in range(3))
+    interest[row, side] = options["open_interest"].to_numpy()
     last[row, side] = np.where(traded, options["close"].to_numpy(), np.nan)
     price_at[row, side] = np.where(traded, at, np.nan)
     order = {(k.underlying, k.expiry.isoformat()): i for i, k in enumerate(layout.future_keys)}
@@ -137,7 +157,7 @@ def _observation(layout: Layout, at: float, spot: Floats, options: pd.DataFrame,
         segments=np.arange(layout.segments),
         stamped_at=np.full(layout.segments, at),
         rows=np.arange(layout.rows),
-        legs={"last": last, "price_at": price_at},
+        legs={"last": last, "price_at": price_at, "open_interest": interest},
         underlyings=np.arange(len(layout.underlyings)),
         underlying_values={"spot": spot},
         futures=np.arange(len(order)),

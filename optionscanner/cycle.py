@@ -32,6 +32,7 @@ from optionscanner.health import Health
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import ALERTS
 from optionscanner.model.control import Control
+from optionscanner.model.exposures import PastExposure
 from optionscanner.model.frame import Frame, WriteResult
 from optionscanner.model.open_interest_map import OpenInterestMap
 from optionscanner.model.pricing import Pricing
@@ -75,6 +76,8 @@ class Cycle:
     trails: Trails | None = None
     usual: UsualRatios | None = None
     """Volume over OI of earlier sessions, as the history resumed it."""
+    past: PastExposure | None = None
+    """Gamma exposure of earlier sessions, from daily files and the history."""
     tracked: tuple[str, ...] = ()
     """Names whose changes of open interest over minutes are told: those of OI_TRACKER."""
     open_interest_map: OpenInterestMap | None = None
@@ -185,7 +188,7 @@ class Cycle:
         chains = seen.without(left_out) if left_out else seen
         state = self.state.reindexed(chains.layout) if self.state is not None else State.fresh(chains.layout)
         pricing = self._priced(chains, state, failures, timings)
-        inputs = Inputs(chains, pricing, state, {}, self.settings, self.usual, self.tracked)
+        inputs = Inputs(chains, pricing, state, {}, self.settings, self.usual, self.past, self.tracked)
         deadline = self.elapsed() + self.limit
         for engine in self.engines:
             if self.elapsed() > deadline:

@@ -286,7 +286,8 @@ def test_a_renamed_sheet_that_moved_down_is_followed(plain, template, tmp_path):
 def test_a_workbook_of_version_2_gets_what_it_lacks(second, template, tmp_path):
     """Dealer exposure, open interest over time, volatility: sheets with chart and lists, numbers, lines on CONTROL."""
     numbers = (
-        "GEX_CR GAMMA_REGIME GAMMA_FLIP CALL_GAMMA_WALL PUT_GAMMA_WALL DEX_CR VEX_CR CEX_CR MAX_PAIN_PCT CALL_OI_ADDED "
+        "GEX_CR GEX_PERCENTILE GAMMA_REGIME GAMMA_FLIP CALL_GAMMA_WALL PUT_GAMMA_WALL DEX_CR VEX_CR CEX_CR "
+        "MAX_PAIN_PCT CALL_OI_ADDED "
         "PUT_OI_ADDED FUTURE_OI_PCT BUILD_UP GAMMA_FLIP_PCT exposure futures volatility ATM_IV_CHANGE IV_30 IV_RANK "
         "IV_PERCENTILE IV_SESSIONS RISK_REVERSAL BUTTERFLY STRADDLE_VWAP SETTLEMENT"
     ).split()

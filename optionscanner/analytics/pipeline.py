@@ -9,6 +9,7 @@
 3. exposure_legs  dealer exposure of each leg                           exposure.py
    exposure         by expiry, gamma walls and flip                     exposure.py (on exposure_flip.py)
    exposure_total   the same over the expiries of a name                exposure_total.py
+   exposure_rank    beside earlier closes and turnover                  exposure_rank.py
    exposure_market  and over all names                                  exposure_total.py
 4. flow           exponential means of open-interest flow, regime       flow.py
 5. open_interest_legs    open interest of each leg against earlier      open_interest_windows.py
@@ -36,6 +37,7 @@ from optionscanner.analytics.activity import activity
 from optionscanner.analytics.alerts import alerts
 from optionscanner.analytics.build_up import build_up, futures
 from optionscanner.analytics.exposure import exposure, exposure_legs
+from optionscanner.analytics.exposure_rank import exposure_rank
 from optionscanner.analytics.exposure_total import exposure_market, exposure_total
 from optionscanner.analytics.flow import flow
 from optionscanner.analytics.open_interest import open_interest, pain
@@ -51,6 +53,7 @@ from optionscanner.analytics.volatility import volatility
 from optionscanner.analytics.volatility_rank import volatility_rank
 from optionscanner.analytics.volume_oi_profile import volume_oi_profile
 from optionscanner.model.chains import Chains
+from optionscanner.model.exposures import PastExposure
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.settings import EngineSettings
@@ -69,6 +72,8 @@ class Inputs:
     settings: EngineSettings
     usual: UsualRatios | None = None
     """Volume over OI of earlier sessions; None where the history has none."""
+    past: PastExposure | None = None
+    """Gamma exposure of earlier sessions; None where none is known."""
     tracked: tuple[str, ...] = ()
     """Names whose changes of open interest over minutes are told."""
 
@@ -98,6 +103,7 @@ class Inputs:
             made=made,
             settings=self.settings,
             usual=self.usual,
+            past=self.past,
             tracked=self.tracked,
         )
 
@@ -149,6 +155,10 @@ def _exposure(x: Inputs) -> tuple[State, Reading]:
 
 def _exposure_total(x: Inputs) -> tuple[State, Reading]:
     return exposure_total(x.chains, x.pricing, x.state, x.made, x.settings)
+
+
+def _exposure_rank(x: Inputs) -> tuple[State, Reading]:
+    return exposure_rank(x.chains, x.state, x.made["exposure_total"], x.settings, past=x.past)
 
 
 def _exposure_market(x: Inputs) -> tuple[State, Reading]:
@@ -209,6 +219,7 @@ ENGINES: tuple[Engine, ...] = (
     Engine("exposure_legs", (), _exposure_legs),
     Engine("exposure", ("exposure_legs",), _exposure),
     Engine("exposure_total", ("exposure_legs", "exposure"), _exposure_total),
+    Engine("exposure_rank", ("exposure_total",), _exposure_rank),
     Engine("exposure_market", ("exposure_total",), _exposure_market),
     Engine("flow", (), _flow),
     Engine("open_interest_legs", (), _open_interest_legs),

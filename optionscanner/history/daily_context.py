@@ -79,6 +79,7 @@ def _context(
         bans_compared=both,
         listing=_listing(reader, layout, today, previous=previous, before=before),
         market_change_pct=reader.market_change_pct(previous, before),
+        exposure=reader.past_exposure(layout, today),
     )
     missing, found = _account(reader, context, closings, layout, today)
     return replace(context, missing=missing, found=found)

@@ -20,6 +20,7 @@ from optionscanner.history.daily_store import check_daily
 from optionscanner.history.database import opened_for_reading, speaking
 from optionscanner.model.contracts import Floats, Layout, SegmentKey
 from optionscanner.model.daily import DAILY_TABLES, LEGS, Positions
+from optionscanner.model.exposures import SESSIONS, TURNOVER_SESSIONS, PastExposure
 
 INDEX_NAMES = {
     "NIFTY": "NIFTY 50",
@@ -212,14 +213,7 @@ class DailyReader:
 
     def iv_history(self, names: Sequence[str], before: date, sessions: int) -> tuple[tuple[date, ...], Floats]:
         """Dates and (U, D) volatilities of 30 days' maturity of the last `sessions` before a date, ascending."""
-        days = [
-            str(row[0])
-            for row in self._rows(
-                "SELECT trading_date FROM daily_date WHERE kind = 'daily_iv' AND rows > 0 AND trading_date < ? "
-                "ORDER BY 1 DESC LIMIT ?",
-                (before.isoformat(), sessions),
-            )
-        ][::-1]
+        days = self._last("daily_iv", before, sessions)
         out = np.full((len(names), len(days)), np.nan)
         if days:
             column, line = {day: i for i, day in enumerate(days)}, {name: i for i, name in enumerate(names)}
@@ -231,6 +225,68 @@ class DailyReader:
                 if name in line and day in column:
                     out[line[str(name)], column[str(day)]] = value
         return tuple(date.fromisoformat(day) for day in days), out
+
+    def past_exposure(self, layout: Layout, before: date) -> PastExposure | None:
+        """Gamma exposures at the close, and turnover, of the last sessions before a date; None where there are none."""
+        if "daily_exposure" not in self._database.table_names():
+            return None  # imported by an earlier version
+        place = {name: i for i, name in enumerate(layout.names)}
+        days = self._last("daily_exposure", before, SESSIONS)
+        if not days:
+            return None
+        column = {day: i for i, day in enumerate(days)}
+        sizes = np.full((len(days), len(place), 2), np.nan)
+        for day, name, call, put in self._rows(
+            "SELECT trading_date, underlying, call_gex, put_gex FROM daily_exposure WHERE trading_date BETWEEN ? AND ?",
+            (days[0], days[-1]),
+        ):
+            if name in place and day in column:
+                sizes[column[day], place[name]] = call, put
+        dates = tuple(date.fromisoformat(day) for day in days)
+        return PastExposure(layout.names, dates, sizes, self._turnover(layout, before))
+
+    def _turnover(self, layout: Layout, before: date) -> Floats:
+        """(U,) mean turnover of the last sessions, cash and futures [₹ crore a day]; NaN where one of them lacks.
+
+        Of shares the cash side is volume at the close, since the file says no more; of indices that of their members.
+        """
+        days = self._last("eod_contract", before, TURNOVER_SESSIONS)
+        cash, futures = (np.full((TURNOVER_SESSIONS, len(layout.names)), np.nan) for _ in range(2))
+        place = {name: i for i, name in enumerate(layout.names)}
+        published = {INDEX_NAMES.get(u.name, u.name): u.name for u in layout.underlyings if u.kind == "INDEX"}
+        for i, day in enumerate(days):
+            traded = self._rows(
+                "SELECT c.underlying, total(e.value) / 1e7 FROM daily_contract c JOIN eod_contract e "
+                "ON e.trading_date = ? AND e.contract = c.id WHERE c.option_type = 'FUT' GROUP BY c.underlying",
+                (day,),
+            )
+            shares = self._rows(
+                "SELECT symbol, total(volume * close_paise) / 1e9 FROM cash_close WHERE trading_date = ? "
+                "GROUP BY symbol",
+                (day,),
+            )
+            members = self._rows(
+                "SELECT index_name, turnover_crore FROM index_close WHERE trading_date = ? "
+                "AND turnover_crore IS NOT NULL",
+                (day,),
+            )
+            owners = [(published[name], value) for name, value in members if name in published]
+            stocks = [(name, value) for name, value in shares if name not in published.values()]
+            for into, rows in ((futures, traded), (cash, [*stocks, *owners])):
+                for name, value in rows:
+                    if name in place:
+                        into[i, place[str(name)]] = value
+        total = cash + futures
+        return np.where(np.isfinite(total).all(axis=0), total.mean(axis=0), np.nan)
+
+    def _last(self, kind: str, before: date, most: int) -> list[str]:
+        """The last sessions before a date of which a table was filled, as ISO text, ascending."""
+        rows = self._rows(
+            "SELECT trading_date FROM daily_date WHERE kind = ? AND rows > 0 AND trading_date < ? "
+            "ORDER BY 1 DESC LIMIT ?",
+            (kind, before.isoformat(), most),
+        )
+        return [str(row[0]) for row in rows][::-1]
 
     def listed_lot(self, key: SegmentKey, on: date) -> float:
         """Lot of a contract by the newest list of market lots that could be known on a date; NaN without one."""

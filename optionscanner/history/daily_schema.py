@@ -203,7 +203,20 @@ SELECT
 FROM eod_contract e JOIN daily_contract c ON c.id = e.contract;
 """
 
-DAILY_MIGRATIONS: tuple[tuple[str, str], ...] = (("first schema", _FIRST),)
+_EXPOSURE = """
+CREATE TABLE daily_exposure (  -- of each underlying, computed from the closes of eod_contract
+    trading_date TEXT NOT NULL,
+    underlying TEXT NOT NULL,
+    call_gex REAL NOT NULL,  -- size of the calls' gamma exposure, crore rupees per 1 %
+    put_gex REAL NOT NULL,
+    PRIMARY KEY (trading_date, underlying)
+) STRICT, WITHOUT ROWID;
+"""
+
+DAILY_MIGRATIONS: tuple[tuple[str, str], ...] = (
+    ("first schema", _FIRST),
+    ("gamma exposure at the close", _EXPOSURE),
+)
 """(what it does, statements), numbered from 1 in this order; never changed once released, only appended to."""
 
 DAILY_SCHEMA_VERSION = len(DAILY_MIGRATIONS)

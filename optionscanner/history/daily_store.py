@@ -95,24 +95,33 @@ class DailyStore:
             self._note(file, None, None)
         return file
 
-    def put_volatility(self, day: date, chains: Iterable[Sequence[object]], names: Iterable[Sequence[object]]) -> None:
-        """Store the volatilities of a session, replacing what was computed before.
+    def put_computed(
+        self,
+        day: date,
+        chains: Iterable[Sequence[object]],
+        names: Iterable[Sequence[object]],
+        exposures: Iterable[Sequence[object]],
+    ) -> None:
+        """Store what was computed of a session's closes, replacing what was computed before.
 
         `chains`: (underlying, expiry as ISO text, forward [₹], volatility at the money [decimal], years to expiry);
-        `names`: (underlying, volatility of 30 days' constant maturity [decimal]). NaN is stored as absent.
+        `names`: (underlying, volatility of 30 days' constant maturity [decimal]); `exposures`: (underlying, size of
+        the calls' and of the puts' gamma exposure [₹ crore / 1 %]). NaN is stored as absent.
         """
         on = day.isoformat()
         with speaking(self.path), transaction(self._database.conn):
-            for table, rows in (("daily_volatility", chains), ("daily_iv", names)):
+            for table, rows in (("daily_volatility", chains), ("daily_iv", names), ("daily_exposure", exposures)):
                 encoded = [(on, *(_known(value) for value in row)) for row in rows]
                 self._database.execute(f"DELETE FROM {table} WHERE trading_date = ?", (on,))
                 if encoded:
                     marks = ", ".join("?" * len(encoded[0]))
                     self._database.conn.executemany(f"INSERT INTO {table} VALUES ({marks})", encoded)
-            self._database.execute(
-                "INSERT OR REPLACE INTO daily_date SELECT 'daily_iv', ?, count(*) FROM daily_iv WHERE trading_date = ?",
-                (on, on),
-            )
+            for table in ("daily_iv", "daily_exposure"):
+                self._database.execute(
+                    f"INSERT OR REPLACE INTO daily_date SELECT '{table}', ?, count(*) FROM {table} "
+                    "WHERE trading_date = ?",
+                    (on, on),
+                )
 
     def _note(self, file: ImportedFile, first_date: str | None, last_date: str | None) -> None:
         self._database.execute(

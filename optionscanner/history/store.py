@@ -23,6 +23,7 @@ from optionscanner.history.database import check_file, opened_for_writing, speak
 from optionscanner.history.encode import EncodedCycle, Encoder, Row, milliseconds
 from optionscanner.history.interest_map import resumed_map
 from optionscanner.history.migrations import SCHEMA_VERSION, migrate
+from optionscanner.history.past_exposure import closing_exposure
 from optionscanner.history.queries import Accounting, observations_accounted, stored_alerts, stored_counts
 from optionscanner.history.resume import StoredSession, open_session, resumed_encoder, resumed_state, resumed_trails
 from optionscanner.history.schema import OPEN_INTEREST_MAP, STATES, DeclaredTable, declared_tables
@@ -116,7 +117,9 @@ class SqliteHistory:
             self._let_go()
             self._open = opened = self._begun(session, day, continue_ended=continue_ended)
             resume = self._resumed(opened, day, resume_within=resume_within, now=now)
-            return replace(resume, usual=usual_ratios(self._database.conn, session, day.layout.names))
+            conn = self._database.conn
+            past = closing_exposure(conn, session, day)
+            return replace(resume, usual=usual_ratios(conn, session, day.layout.names), past=past)
 
     def _resumed(self, opened: _Open, day: DayContext, *, resume_within: float | None, now: float) -> Resume:
         """What is stored of the session itself; a state that is not resumed is deleted."""

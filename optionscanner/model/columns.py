@@ -7,6 +7,13 @@ Missing is NaN in arrays, "" in text, NULL in the history.
 from __future__ import annotations
 
 from optionscanner.model.anchors import WINDOWS
+from optionscanner.model.columns_exposure import (
+    EXPOSURE,
+    EXPOSURE_LEGS,
+    EXPOSURE_MARKET,
+    EXPOSURE_RANK,
+    EXPOSURE_TOTAL,
+)
 from optionscanner.model.columns_unusual import UNUSUAL_ACTIVITY, UNUSUAL_ACTIVITY_TOTAL, VOLUME_OI_PROFILE
 from optionscanner.model.columns_volatility import SETTLEMENT, STRADDLE, VOLATILITY, VOLATILITY_RANK
 from optionscanner.model.table_spec import Column, Kind, TableSpec, count, real, text, time
@@ -151,99 +158,6 @@ READINESS = TableSpec(
     ),
 )
 
-EXPOSURE_LEGS = TableSpec(
-    "exposure_legs",
-    "strike",
-    "Dealer exposure of each leg's whole open interest in ₹ crore, signed by the convention in force.",
-    (
-        real("gex", "₹ crore / 1 %", "delta that dealers gain when the forward rises 1 %"),
-        real("dex", "₹ crore", "the underlying that dealers hold as a hedge"),
-        real("vex", "₹ crore / vol point", "change of that hedge when volatility rises one point"),
-        real("cex", "₹ crore / day", "change of that hedge as a calendar day passes"),
-    ),
-)
-
-EXPOSURE = TableSpec(
-    "exposure",
-    "segment",
-    "Dealer exposure of each expiry in ₹ crore, under the convention that stands beside it: an assumption.",
-    (
-        real("gex", "₹ crore / 1 %", "gamma exposure, calls against puts under the convention in force"),
-        real("gex_documented", "₹ crore / 1 %", "the same with the documented sign: puts less calls"),
-        real("call_gex", "₹ crore / 1 %", "size of the calls' gamma exposure, always positive"),
-        real("put_gex", "₹ crore / 1 %", "size of the puts' gamma exposure, always positive"),
-        real("gex_share_pct", "%", "gex over the sum of both sizes: comparable across names"),
-        text("regime", "POSITIVE (damping), NEGATIVE (amplifying) or NEUTRAL: gex_share_pct against a band"),
-        text("regime_literal", "the same by gex itself against the documented ₹ 5 crore"),
-        real("gamma_flip", "₹", "spot nearest now at which gex, revalued over the whole chain, changes sign"),
-        real("gamma_flip_distance_pct", "%", "gamma flip against spot"),
-        text("gamma_above_flip", "POSITIVE or NEGATIVE: sign of gex just above the flip"),
-        count("flip_crossings", "crossings", "sign changes of gex in range; 0: none in range, so there is no flip"),
-        real("cumulative_flip", "₹", "documented flip: where gex cumulated from the lowest strike changes sign"),
-        real("call_gamma_wall", "₹", "strike of the largest call gamma exposure; a tie: nearest spot"),
-        real("put_gamma_wall", "₹", "strike of the largest put gamma exposure; a tie: nearest spot"),
-        real("vex_strike", "₹", "strike of the largest vega-driven hedge flow, either direction"),
-        real("dex", "₹ crore", "hedge that dealers hold against delta; + they are long the underlying"),
-        real("vex", "₹ crore / vol point", "hedge flow when volatility rises one point; + dealers buy"),
-        real("cex", "₹ crore / day", "hedge flow as a calendar day passes; + dealers buy"),
-        real("priced_share", "share", "share of open interest whose strike has a volatility; 0-1"),
-        time("open_interest_time", "when open interest of any leg last changed"),
-        text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
-        text("status", "why readings are blank; empty when all is well"),
-    ),
-)
-
-EXPOSURE_TOTAL = TableSpec(
-    "exposure_total",
-    "underlying",
-    "Dealer exposure of each underlying in ₹ crore: its expiries within 60 days together.",
-    (
-        count("expiries", "expiries", "expiries that are summed"),
-        real("gex", "₹ crore / 1 %", "gamma exposure of all expiries, under the convention in force"),
-        real("gex_documented", "₹ crore / 1 %", "the same with the documented sign: puts less calls"),
-        real("call_gex", "₹ crore / 1 %", "size of the calls' gamma exposure, always positive"),
-        real("put_gex", "₹ crore / 1 %", "size of the puts' gamma exposure, always positive"),
-        real("gex_share_pct", "%", "gex over the sum of both sizes: comparable across names"),
-        text("regime", "POSITIVE (damping), NEGATIVE (amplifying) or NEUTRAL: gex_share_pct against a band"),
-        text("regime_literal", "the same by gex itself against the documented ₹ 5 crore"),
-        real("gamma_flip", "₹", "spot nearest now at which gex of all expiries, revalued together, changes sign"),
-        real("gamma_flip_distance_pct", "%", "gamma flip against spot"),
-        text("gamma_above_flip", "POSITIVE or NEGATIVE: sign of gex just above the flip"),
-        count("flip_crossings", "crossings", "sign changes of gex in range; 0: none in range, so there is no flip"),
-        real("cumulative_flip", "₹", "documented flip: where gex cumulated from the lowest strike changes sign"),
-        real("call_gamma_wall", "₹", "strike of the largest call gamma exposure, expiries together"),
-        real("put_gamma_wall", "₹", "strike of the largest put gamma exposure, expiries together"),
-        real("dex", "₹ crore", "hedge that dealers hold against delta; + they are long the underlying"),
-        real("vex", "₹ crore / vol point", "hedge flow when volatility rises one point; + dealers buy"),
-        real("cex", "₹ crore / day", "hedge flow as a calendar day passes; + dealers buy"),
-        time("open_interest_time", "when open interest of any leg last changed"),
-        text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
-        text("status", "why readings are blank, or which expiries are missing; empty when all is well"),
-    ),
-)
-
-EXPOSURE_MARKET = TableSpec(
-    "exposure_market",
-    "market",
-    "Dealer exposure of the whole market in ₹ crore: all names, then indices and stocks apart.",
-    (
-        text("underlying", "MARKET, INDICES or STOCKS: which names are summed"),
-        count("names", "names", "underlyings that are summed"),
-        count("names_missing", "names", "underlyings without a number now"),
-        count("positive", "names", "underlyings in regime POSITIVE"),
-        count("negative", "names", "underlyings in regime NEGATIVE"),
-        real("gex", "₹ crore / 1 %", "sum of gex"),
-        real("call_gex", "₹ crore / 1 %", "sum of the calls' sizes"),
-        real("put_gex", "₹ crore / 1 %", "sum of the puts' sizes"),
-        real("gex_share_pct", "%", "gex over the sum of both sizes"),
-        real("dex", "₹ crore", "sum of dex"),
-        real("vex", "₹ crore / vol point", "sum of vex"),
-        real("cex", "₹ crore / day", "sum of cex"),
-        time("open_interest_time", "when open interest of any leg last changed"),
-        text("convention", "dealer: GEX = calls less puts; documented: puts less calls"),
-    ),
-)
-
 OPEN_INTEREST_LEGS = TableSpec(
     "open_interest_legs",
     "strike",
@@ -355,6 +269,7 @@ READINGS: tuple[TableSpec, ...] = (
     EXPOSURE_LEGS,
     EXPOSURE,
     EXPOSURE_TOTAL,
+    EXPOSURE_RANK,
     EXPOSURE_MARKET,
     FLOW,
     OPEN_INTEREST_LEGS,

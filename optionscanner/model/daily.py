@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from optionscanner.model.contracts import Floats
+from optionscanner.model.exposures import PastExposure
 
 DailyKind = Literal["text", "date", "price", "whole", "real"]
 """text: str; date: ISO text; price: ₹ to the paisa; whole: whole number; real: any number."""
@@ -351,6 +352,8 @@ class DailyContext:
     """What is new among the listed contracts, and what is gone; None where that is not known."""
     market_change_pct: float = float("nan")
     """NIFTY over the previous session: its close against the close before [%]."""
+    exposure: PastExposure | None = None
+    """Gamma exposure at the close of the sessions before, and turnover; None where no bhavcopy says."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """title of a kind of file that is not there -> a sentence that says so, and what stays blank."""
     found: Mapping[str, str] = field(default_factory=dict)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 
 import numpy as np
@@ -53,3 +54,57 @@ class LegExposures:
     def reading(self) -> Reading:
         """As the reading `exposure_legs`."""
         return Reading(EXPOSURE_LEGS, {name: getattr(self, name) for name in EXPOSURE_LEGS.names})
+
+
+SESSIONS = 60
+"""Sessions among which today's gamma exposure has its place."""
+TURNOVER_SESSIONS = 20
+"""Sessions that turnover is the mean of."""
+
+
+@dataclass(frozen=True, eq=False)
+class PastExposure:
+    """Gamma exposure of names at the close of earlier sessions, free of any convention, and their turnover."""
+
+    names: tuple[str, ...]
+    dates: tuple[date, ...]
+    """E sessions, ascending."""
+    sizes: Floats
+    """(E, names, 2) sizes of the calls' and the puts' gamma exposure [₹ crore / 1 %]; NaN where not known."""
+    turnover: Floats
+    """(names,) mean turnover of the last `TURNOVER_SESSIONS`, cash and futures [₹ crore a day]; NaN where one lacks."""
+
+    @classmethod
+    def none(cls, names: Sequence[str]) -> PastExposure:
+        """No session is known."""
+        count = len(names)
+        return cls(tuple(names), (), np.empty((0, count, 2)), np.full(count, np.nan))
+
+    def on(self, names: Sequence[str]) -> PastExposure:
+        """The same of these names, in their order; what is not known of one is NaN."""
+        wanted = tuple(names)
+        if wanted == self.names:
+            return self
+        place = {name: i for i, name in enumerate(self.names)}
+        made = PastExposure(
+            wanted, self.dates, np.full((len(self.dates), len(wanted), 2), np.nan), np.full(len(wanted), np.nan)
+        )
+        for i, name in enumerate(wanted):
+            if name in place:
+                made.sizes[:, i] = self.sizes[:, place[name]]
+                made.turnover[i] = self.turnover[place[name]]
+        return made
+
+    def filled(self, other: PastExposure) -> PastExposure:
+        """With what `other` knows where this does not; the last `SESSIONS` sessions of both."""
+        other = other.on(self.names)
+        dates = sorted({*self.dates, *other.dates})[-SESSIONS:]
+        sizes = np.full((len(dates), len(self.names), 2), np.nan)
+        for source in (other, self):
+            own = {day: i for i, day in enumerate(source.dates)}
+            for i, day in enumerate(dates):
+                if day in own:
+                    known = np.isfinite(source.sizes[own[day]]).all(axis=1)
+                    sizes[i, known] = source.sizes[own[day]][known]
+        turnover = np.where(np.isfinite(self.turnover), self.turnover, other.turnover)
+        return PastExposure(self.names, tuple(dates), sizes, turnover)

@@ -13,6 +13,7 @@ import numpy as np
 
 from optionscanner.model.anchors import Anchors
 from optionscanner.model.contracts import Bools, Floats, Layout, moved
+from optionscanner.model.exposures import PastExposure
 from optionscanner.model.open_interest_map import OpenInterestMap
 from optionscanner.model.trails import Trails
 from optionscanner.model.usual import UsualRatios
@@ -205,3 +206,5 @@ class Resume:
     """Volume over OI of earlier sessions of the same mode and source at each time of the day."""
     open_interest_map: OpenInterestMap | None = None
     """What is stored of open interest in each quarter hour since the open; None where nothing is."""
+    past: PastExposure | None = None
+    """Gamma exposure at the close of earlier sessions of the same mode."""

@@ -37,21 +37,24 @@ _CRORE = "₹ crore"
 
 _MARKET = (
     Column("Underlying", 13, "exposure.name", Kind.TEXT, note="a name, or MARKET, INDICES, STOCKS: the sum of these"),
-    Column("Expiry", 10, "exposure.expiry", Kind.DATE, note="expiry of the row; all 3 = the next three summed"),
+    Column("Expiry", 9, "exposure.expiry", Kind.DATE, note="expiry of the row; all 3 = the next three summed"),
     Column("GEX", 9, "exposure.gex", Kind.CRORE, "₹ cr / 1 %"),
+    Column("GEX pct", 6, "exposure_rank.gex_percentile", Kind.SCORE, "0-100"),
+    Column("Days", 5, "exposure_rank.sessions", Kind.COUNT, "of 60"),
+    Column("GEX/T %", 6, "exposure_rank.gex_turnover_pct", Kind.PERCENT, "turnover"),
     Column("Share %", 7, "exposure.gex_share_pct", Kind.PERCENT, "of gamma"),
-    Column("Regime", 10, "exposure.regime", Kind.WORD),
-    Column("Flip", 10, "exposure.gamma_flip", Kind.PRICE, "₹ or points"),
-    Column("Flip %", 7, "exposure.gamma_flip_distance_pct", Kind.PERCENT, "of spot"),
-    Column("Call γ wall", 9, "exposure.call_gamma_wall", Kind.STRIKE, "₹", Role.CALL),
-    Column("Put γ wall", 9, "exposure.put_gamma_wall", Kind.STRIKE, "₹", Role.PUT),
-    Column("Call OI wall", 9, "open_interest.call_wall", Kind.STRIKE, "₹", Role.CALL),
-    Column("Put OI wall", 9, "open_interest.put_wall", Kind.STRIKE, "₹", Role.PUT),
-    Column("DEX", 9, "exposure.dex", Kind.CRORE, "₹ cr"),
-    Column("VEX", 9, "exposure.vex", Kind.CRORE, "₹ cr / point"),
-    Column("CEX", 9, "exposure.cex", Kind.CRORE, "₹ cr / day"),
+    Column("Regime", 9, "exposure.regime", Kind.WORD),
+    Column("Flip", 9, "exposure.gamma_flip", Kind.PRICE, "₹ or points"),
+    Column("Flip %", 6, "exposure.gamma_flip_distance_pct", Kind.PERCENT, "of spot"),
+    Column("Call γ wall", 8, "exposure.call_gamma_wall", Kind.STRIKE, "₹", Role.CALL),
+    Column("Put γ wall", 8, "exposure.put_gamma_wall", Kind.STRIKE, "₹", Role.PUT),
+    Column("Call OI wall", 8, "open_interest.call_wall", Kind.STRIKE, "₹", Role.CALL),
+    Column("Put OI wall", 8, "open_interest.put_wall", Kind.STRIKE, "₹", Role.PUT),
+    Column("DEX", 8, "exposure.dex", Kind.CRORE, "₹ cr"),
+    Column("VEX", 8, "exposure.vex", Kind.CRORE, "₹ cr / point"),
+    Column("CEX", 8, "exposure.cex", Kind.CRORE, "₹ cr / day"),
     Column("OI time", 8, "exposure.open_interest_time", Kind.TIME, "IST"),
-    Column("Status", 13, "exposure.status", Kind.TEXT),
+    Column("Status", 11, "exposure.status", Kind.TEXT),
 )
 
 _OI_CLOSE = "at the previous session's close"
@@ -59,12 +62,12 @@ _PARTICIPANTS = (
     Column("Participant", 16, "participant.name", Kind.TEXT, "index options",
            note="category of the exchange's participant-wise file"),
     *(
-        Column(f"{side} {what}", 11, f"participant.{side.lower()}_{what}", Kind.COUNT, "contracts", role,
+        Column(f"{side} {what}", 10, f"participant.{side.lower()}_{what}", Kind.COUNT, "contracts", role,
                note=f"index {side.lower()}s, {what}: contracts {_OI_CLOSE}")
         for side, role in (("Call", Role.CALL), ("Put", Role.PUT))
         for what in ("long", "short", "net")
     ),
-    Column("Future net", 11, "participant.future_net", Kind.COUNT, "contracts",
+    Column("Future net", 10, "participant.future_net", Kind.COUNT, "contracts",
            note=f"index futures, long less short: contracts {_OI_CLOSE}"),
 )  # fmt: skip
 
@@ -170,7 +173,7 @@ _ROW_OF = {factor.key: _FIRST + i for i, factor in enumerate(_FACTORS)}
 _PLACES = {key: f"${_letters(_NUMBER)}${row}" for key, row in _ROW_OF.items()}
 _AFTER_EXAMPLE = _FIRST + len(_FACTORS)
 CHART_ROW, CHART_COLUMN = _AFTER_EXAMPLE + 1, _RIGHT
-CHART_PIXELS = (690, 234)
+CHART_PIXELS = (640, 234)
 _PARTICIPANTS_ROW = CHART_ROW + 16
 
 _EXPOSURE = Table("exposure", _HEADER_ROW, 1, _MARKET, EXPOSURE_ROWS)

@@ -134,6 +134,8 @@ _PER_INDEX = (
     ("BUILD_UP", "build_up.build_up", Kind.TEXT, "", "OI", "LB, SB, SC or LU: the nearest future's price with that OI"),
     ("GEX_CR", "exposure_total.gex", Kind.CRORE, "₹ crore / 1 %", "OI",
      "gamma exposure of the expiries within 60 days, by exposure.gex_sign"),
+    ("GEX_PERCENTILE", "exposure_rank.gex_percentile", Kind.SCORE, "0-100", "OI",
+     "share of the last 60 sessions whose GEX at the close was lower; blank with fewer sessions"),
     ("GAMMA_REGIME", "exposure_total.regime", Kind.TEXT, "", "OI",
      "POSITIVE (damping), NEGATIVE (amplifying) or NEUTRAL"),
     ("GAMMA_FLIP", "exposure_total.gamma_flip", Kind.PRICE, "₹", "OI",

@@ -36,6 +36,7 @@ _CLOCKS = {
     "price": PRICE, "open_interest": OPEN_INTEREST, "flow": OPEN_INTEREST, "activity": PRICE, "readiness": PRICE,
     "build_up": OPEN_INTEREST, "open_interest_change": OPEN_INTEREST, "alerts": CYCLE,
     "exposure": OPEN_INTEREST, "exposure_total": OPEN_INTEREST, "exposure_market": OPEN_INTEREST,
+    "exposure_rank": OPEN_INTEREST,
     "unusual_activity_total": OPEN_INTEREST,
     "volatility": PRICE, "volatility_rank": PRICE, "straddle": PRICE, "settlement": PRICE, "pain": OPEN_INTEREST,
     # Of a table, these differ.

@@ -63,12 +63,14 @@ def _market_rows(view: View, stocks: list[int]) -> list[Row]:
         u = view.position[name]
         segments = np.flatnonzero(layout.segment_underlying == u).tolist()
         if len(segments) > 1:
-            rows.append(whole.add(u, name, f"all {np.nan_to_num(totals['expiries'][u]):.0f}", aged=aged[u]))
-        rows += [chains.add(s, name, _expiry(view, s), s, aged=aged[u]) for s in segments]
+            rows.append(whole.add(u, name, f"all {np.nan_to_num(totals['expiries'][u]):.0f}", rank=u, aged=aged[u]))
+        # Earlier closes are those of a name: where it has one expiry, they stand in its line.
+        own = u if len(segments) == 1 else -1
+        rows += [chains.add(s, name, _expiry(view, s), s, rank=own, aged=aged[u]) for s in segments]
     for u in stocks:
         segment = int(layout.underlying_front[u])
         if segment >= 0:
-            rows.append(whole.add(u, layout.names[u], _expiry(view, segment), segment, aged=aged[u]))
+            rows.append(whole.add(u, layout.names[u], _expiry(view, segment), segment, rank=u, aged=aged[u]))
     return rows[: EXPOSURE.table("exposure").height]
 
 
@@ -90,10 +92,10 @@ class _Lines:
     def __init__(self, view: View, reading: Reading) -> None:
         self.rows: list[Row] = []
         self._columns: list[list[Cell] | str] = []
-        walls = view.reading("open_interest")
+        others = {table: view.reading(table) for table in ("open_interest", "exposure_rank")}
         for column in EXPOSURE.table("exposure").fields:
             table, _, name = column.source.partition(".")
-            source = walls if table == "open_interest" else reading
+            source = others.get(table, reading)
             if name in ("name", "expiry") or source is None or name not in source.columns:
                 self._columns.append(name)
                 continue
@@ -102,24 +104,24 @@ class _Lines:
                 none = reading["flip_crossings"] == 0
                 cells = [NONE_IN_RANGE if c is None and n else c for c, n in zip(cells, none, strict=True)]
             self._columns.append(cells)
-        self._walls = [c.source.startswith("open_interest.") for c in EXPOSURE.table("exposure").fields]
+        self._tables = [c.source.partition(".")[0] for c in EXPOSURE.table("exposure").fields]
 
     def add(
-        self, i: int, name: str, expiry: Cell, segment: int = -1, *, regime: str = "", aged: Cell = None
-    ) -> Row:
-        """Line of element `i`; walls of open interest where it is of one chain, `segment`.
-
-        `aged` stands in the status where nothing else does.
+        self, i: int, name: str, expiry: Cell, segment: int = -1, *, rank: int = -1, regime: str = "",
+        aged: Cell = None,
+    ) -> Row:  # fmt: skip
+        """Line of element `i`; walls of open interest where it is of one chain, `segment`; the place among earlier
+        sessions where it is of one underlying, `rank`. `aged` stands in the status where nothing else does.
         """
         given = {"name": clean_text(name) or None, "expiry": expiry, "regime": regime or None}
         row: list[Cell] = []
-        for cells, is_wall in zip(self._columns, self._walls, strict=True):
+        places = {"open_interest": segment, "exposure_rank": rank}
+        for cells, table in zip(self._columns, self._tables, strict=True):
             if isinstance(cells, str):
                 row.append(given.get(cells))
-            elif is_wall:
-                row.append(cells[segment] if segment >= 0 else None)
             else:
-                row.append(cells[i])
+                at = places.get(table, i)
+                row.append(cells[at] if at >= 0 else None)
         row[-1] = row[-1] or aged
         self.rows.append(tuple(row))
         return self.rows[-1]

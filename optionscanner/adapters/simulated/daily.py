@@ -17,6 +17,7 @@ from optionscanner.adapters.simulated.universe import SESSION_DATE, Name
 from optionscanner.adapters.simulated.year import DailyHistory
 from optionscanner.model.contracts import Floats, Layout
 from optionscanner.model.daily import KINDS, LEGS, DailyContext, DayEvent, Listing, Positions
+from optionscanner.model.exposures import CRORE, ONE_PER_CENT, SESSIONS, PastExposure
 
 INVENTED = "invented by the simulated market"
 _SESSIONS_A_YEAR = 252
@@ -26,6 +27,8 @@ _VIX_PREMIUM = 1.03
 # Share of the stocks without a scene that is in ban; of these, in ban since today; and that left the list today.
 _BANNED, _ENTERED, _LEFT = 0.06, 0.025, 0.04
 _LOT_CHANGED = 0.03
+_NEAR_DAYS, _MORNING = 60, 0.25
+"""Expiries that a name's exposure sums, and the part of the session's own day that they still have, in days."""
 _RESULTS, _DIVIDENDS, _AHEAD = 0.12, 0.06, 7
 # Who holds how much of the long and of the short side: futures on indices and stocks, calls and puts on both.
 _HOLDERS = ("CLIENT", "PRO", "FII", "DII")
@@ -93,8 +96,34 @@ def simulated_daily(
         events=tuple(sorted(_events(seed, stocks), key=lambda event: (event.date, event.underlying))),
         listing=Listing(gone_expiries=tuple(f"{previous:%d-%b-%Y}: {symbol}" for symbol in expired)),
         market_change_pct=float(change[nifty]) if nifty >= 0 else float("nan"),
+        exposure=_past_exposure(seed, names, layout, year=year, opening=opening),
         found=dict.fromkeys(KINDS, INVENTED),
     )
+
+
+def _past_exposure(
+    seed: int, names: Sequence[Name], layout: Layout, *, year: DailyHistory, opening: Opening
+) -> PastExposure:
+    """Gamma exposure at earlier closes: the day's at the open, moved with open interest, price and volatility."""
+    owner = layout.segment_underlying
+    days = layout.segment_expiry - SESSION_DATE.toordinal()
+    years = np.where(days <= _NEAR_DAYS, (days + _MORNING) / 365.0, np.nan)
+    forward, volatility = year.close[-1][owner], year.atm_iv[-1][owner]
+    spread = (volatility * np.sqrt(years))[layout.row_segment]
+    price = forward[layout.row_segment]
+    d1 = np.log(price / layout.strike) / spread + spread / 2
+    # Gamma x price² x 1 % of every unit, in crore.
+    each = np.exp(-d1 * d1 / 2) / np.sqrt(2 * np.pi) / spread * price * ONE_PER_CENT / CRORE
+    size = np.nan_to_num(each[:, None] * opening.open_interest)
+    opened = np.zeros((len(names), 2))
+    np.add.at(opened, owner[layout.row_segment], size)
+    held = np.stack([year.call_open_interest, year.put_open_interest], axis=2)[-SESSIONS:]
+    moved = held / held[-1] * ((year.close / year.atm_iv) / (year.close[-1] / year.atm_iv[-1]))[-SESSIONS:, :, None]
+    traded = np.zeros(len(names))
+    np.add.at(traded, layout.future_underlying, opening.future_open_interest * opening.future_close / CRORE)
+    share = np.array([stream(seed, f"turnover {name.symbol}").uniform(0.4, 1.2) for name in names])
+    turnover = np.where(traded > 0, share * traded, np.nan)
+    return PastExposure(layout.names, year.dates[-SESSIONS:], moved * opened, turnover)
 
 
 def _levels(seed: int, names: Sequence[Name], year: DailyHistory) -> tuple[Floats, Floats, Floats]:
