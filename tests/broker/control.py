@@ -178,15 +178,10 @@ class Control:
         """Credentials of the stand-in's one client."""
         return asdict(self._parts.settings.account)
 
-    def stop(self) -> None:
-        """Nothing waits any more."""
-        if self._logout is not None:
-            self._logout.cancel()
-
 
 def methods(control: Control) -> list[str]:
     """What can be asked for by name."""
-    return [name for name, _ in inspect.getmembers(control, callable) if name[0] != "_" and name != "stop"]
+    return [name for name, _ in inspect.getmembers(control, callable) if name[0] != "_"]
 
 
 class OnLoop:

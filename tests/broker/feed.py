@@ -76,7 +76,9 @@ class Feed:
             raise ConnectionResetError("dropped")
         if kind == "silent":
             self.outcomes["never answered"] += 1
-            await asyncio.sleep(3600)
+            while request.transport is not None and not request.transport.is_closing():
+                await asyncio.sleep(0.05)
+            raise ConnectionResetError("the other side gave up")
         error = words if kind == "401" else parts.sessions.feed_error(request.headers, request.query)
         if error is not None:
             self.outcomes["401"] += 1

@@ -45,7 +45,7 @@ class StandIn:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="stand-in broker", daemon=True)
-        self._loop = asyncio.new_event_loop()
+        self._serving = False
         self._stopping = asyncio.Event()
         self._site: web.TCPSite | None = None
 
@@ -75,26 +75,26 @@ class StandIn:
         return f"http://{HOST}:{self.control_port}"
 
     def __enter__(self) -> StandIn:
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         self._ready.wait()
-        if self._failure is not None:
+        if self._failure is not None or not self._serving:
             self._thread.join()
-            raise self._failure
+            raise self._failure or RuntimeError("the stand-in did not start; its thread has said why")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(10.0)
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join(10.0)
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._serve())
         except OSError as failure:  # a port that is taken
             self._failure = failure
         finally:
             self._ready.set()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
     async def _serve(self) -> None:
@@ -113,14 +113,23 @@ class StandIn:
             site = web.TCPSite(beside, HOST, self.control_port)
             await site.start()
             self.control_port = beside.addresses[0][1]
+            self._serving = True
             self._ready.set()
-            await self._stopping.wait()
+            stopping = asyncio.create_task(self._stopping.wait())
+            # A stand-in whose market has failed must not go on as a mute one.
+            done, _ = await asyncio.wait({stopping, ticking}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()
         finally:
             ticking.cancel()
-            control.stop()
             await self._feed.stop()
             await beside.cleanup()
             await broker.cleanup()
+            # Slow answers to those who have hung up.
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     def _app(self) -> web.Application:
         gateway = Gateway(self.parts, routes(), self._looked)
