@@ -50,8 +50,8 @@ def market_layout():
 class Market:
     """Everything trades in every cycle."""
 
-    def __init__(self, seed):
-        self.layout = market_layout()
+    def __init__(self, seed, layout=None):
+        self.layout = layout or market_layout()
         draw = self.draw = np.random.default_rng(seed)
         self.day = day_of(self.layout)
         self.spot = draw.uniform(1_120.0, 1_270.0, NAMES)

@@ -43,17 +43,19 @@ class Frames:
 
     def changes(self):
         """Chain -> window -> changes by strike; None where the window is not covered."""
-        made = []
-        for seen in self.seen:
-            end, now = seen[-1]
-            of_chain = {}
-            for minutes in WINDOWS:
-                since = [f for stamp, f in seen if end - 60 * minutes - 180 <= stamp <= end - 60 * minutes]
-                if since:
-                    change = now - since[-1]
-                    of_chain[minutes] = change, 100 * change / since[-1].where(since[-1] > 0), change.sum()
-            made.append(of_chain)
-        return made
+        return [changes_of(seen) for seen in self.seen]
+
+
+def changes_of(seen):
+    """Window -> changes of one chain by strike, in units and per cent, and their sums; only windows that are covered."""
+    end, now = seen[-1]
+    made = {}
+    for minutes in WINDOWS:
+        since = [f for stamp, f in seen if end - 60 * minutes - 180 <= stamp <= end - 60 * minutes]
+        if since:
+            change = now - since[-1]
+            made[minutes] = change, 100 * change / since[-1].where(since[-1] > 0), change.sum()
+    return made
 
 
 def main():

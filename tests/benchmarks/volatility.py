@@ -55,8 +55,8 @@ def with_year(day, draw):
 class Trading(Market):
     """The market of the exposure benchmark, in which every leg trades a random number of lots a cycle."""
 
-    def __init__(self, seed):
-        super().__init__(seed)
+    def __init__(self, seed, layout=None):
+        super().__init__(seed, layout)
         self.day = with_year(self.day, self.draw)
         self.traded = np.zeros((self.layout.rows, 2))
 
