@@ -13,6 +13,7 @@ from optionscanner.analytics import segments
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import BUILD_UP, BUILD_UP_WORDS, FUTURES
 from optionscanner.model.contracts import Bools, Floats
+from optionscanner.model.pairs import added, zeroed
 from optionscanner.model.readings import Reading
 from optionscanner.model.settings import EngineSettings, WindowSettings
 from optionscanner.model.state import State
@@ -95,7 +96,7 @@ def build_up(chains: Chains, state: State, futures: Reading, settings: EngineSet
 def option_rollover_pct(chains: Chains) -> Floats:
     """(U,) share of the next expiry in the options' open interest of the nearest two, %; NaN with a single expiry."""
     layout = chains.layout
-    interest = segments.total(layout, np.nan_to_num(chains.legs.open_interest).sum(axis=1))
+    interest = segments.total(layout, added(zeroed(chains.legs.open_interest)))
     front = layout.underlying_front
     after = np.minimum(front + 1, max(layout.segments - 1, 0))
     follows = (front >= 0) & (front + 1 < layout.segments)

@@ -20,6 +20,7 @@ from optionscanner.model.chains import Chains
 from optionscanner.model.columns import EXPOSURE
 from optionscanner.model.contracts import CALL, PUT, Bools, Floats, Ints, Layout
 from optionscanner.model.exposures import CRORE, GEX_SIGNS, HEDGE_SIGNS, ONE_PER_CENT, LegExposures
+from optionscanner.model.pairs import added, either, zeroed
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading, Values
 from optionscanner.model.reasons import Reason
@@ -92,9 +93,9 @@ def summed(layout: Layout, legs: LegExposures, reference: Floats, settings: Expo
     # The sign taken off again: a size is never negative.
     size = [legs.gex[:, side] * signs[side] for side in (CALL, PUT)]
     call, put = (side_sum(layout, values) for values in size)
-    calls_less_puts = np.nan_to_num(call) - np.nan_to_num(put)
+    calls_less_puts = zeroed(call) - zeroed(put)
     calls_less_puts[np.isnan(call) & np.isnan(put)] = np.nan
-    gross = np.nan_to_num(call) + np.nan_to_num(put)
+    gross = zeroed(call) + zeroed(put)
     gex = signs[CALL] * calls_less_puts
     return {
         "gex": gex,
@@ -113,15 +114,14 @@ def summed(layout: Layout, legs: LegExposures, reference: Floats, settings: Expo
 
 def both_sides(values: Floats) -> Floats:
     """(R,) both sides of each strike together; a missing side counts as nothing."""
-    known = np.nan_to_num(values)
-    return np.asarray(known[:, CALL] + known[:, PUT])
+    return added(zeroed(values))
 
 
 def side_sum(layout: Layout, values: Floats) -> Floats:
     """(S,) sum over a ladder of (R,) or (R, 2) values; NaN where it has none."""
     known = np.isfinite(values)
     if values.ndim > 1:
-        values, known = both_sides(values), known[:, CALL] | known[:, PUT]
+        values, known = both_sides(values), either(known)
     return np.where(segments.any_row(layout, known), segments.total(layout, values), np.nan)
 
 
@@ -153,7 +153,7 @@ def ladders(chains: Chains, pricing: Pricing, rows: Ints, starts: Ints, settings
     """What the flips revalue: the strikes `rows`, in groups that begin at `starts`, calls against puts."""
     segment = chains.layout.row_segment[rows]
     signs = GEX_SIGNS[settings.gex_sign]
-    units = np.where(np.isfinite(pricing.gamma[rows]), np.nan_to_num(chains.legs.open_interest[rows]), 0.0)
+    units = np.where(np.isfinite(pricing.gamma[rows]), zeroed(chains.legs.open_interest[rows]), 0.0)
     time = pricing.time_to_expiry[segment]
     return Ladders.of(
         starts,

@@ -16,6 +16,7 @@ from optionscanner.model.chains import Chains
 from optionscanner.model.columns import EXPOSURE_MARKET, EXPOSURE_TOTAL
 from optionscanner.model.contracts import CALL, PUT, Bools, Floats, Ints
 from optionscanner.model.exposures import LegExposures
+from optionscanner.model.pairs import zeroed
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -129,7 +130,7 @@ def _statuses(
     """(U,) where a sum is given, and texts: why it is blank, or how many expiries it has where some are missing."""
     layout = chains.layout
     interest, before = chains.legs.open_interest, chains.day.previous_open_interest
-    held = np.where(np.isfinite(interest), interest, np.nan_to_num(before)) + chains.listed
+    held = np.where(np.isfinite(interest), interest, zeroed(before)) + chains.listed
     weight = segments.total(layout, both_sides(held))
     whole = _per_name(chains, weight * near)
     share = _per_name(chains, weight * used) / np.where(whole > 0, whole, np.nan)

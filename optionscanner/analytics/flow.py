@@ -20,6 +20,7 @@ from optionscanner.analytics import segments
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import FLOW
 from optionscanner.model.contracts import CALL, PUT, Bools, Floats
+from optionscanner.model.pairs import added, zeroed
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -59,7 +60,7 @@ def flow(chains: Chains, pricing: Pricing, state: State, settings: EngineSetting
         seeded = np.where(np.isnan(old[mean]), last, old[mean] + alpha * (last - old[mean]))
         new[mean] = np.where(step, seeded, np.where(rebase, np.nan, old[mean]))
         new[name] = np.where(step, last, np.where(rebase, np.nan, old[name]))
-    weighted = segments.total(layout, weight * np.nan_to_num(legs.open_interest).sum(axis=1))
+    weighted = segments.total(layout, weight * added(zeroed(legs.open_interest)))
     share = 100.0 * new["ewma_atm"] / np.where(weighted > 0, weighted, np.nan)
     new["flow_pct"] = np.where(step, share, np.where(rebase, np.nan, old["flow_pct"]))
     new["stepped_at"] = np.where(step | rebase, chains.stamped_at, old["stepped_at"])
@@ -92,9 +93,9 @@ def flow_sums(chains: Chains, pricing: Pricing, change: Floats, weight: Floats) 
     net = sum(dP - dC); atm = sum w_K (dP - dC); delta = sum(|delta_P| dP - delta_C dC).
     """
     layout = chains.layout
-    known = np.nan_to_num(change)
+    known = zeroed(change)
     net = known[:, PUT] - known[:, CALL]
-    by_delta = np.nan_to_num(delta_sizes(chains, pricing)) * known
+    by_delta = zeroed(delta_sizes(chains, pricing)) * known
     return {
         "net_flow": segments.total(layout, net),
         "atm_flow": segments.total(layout, weight * net),

@@ -13,6 +13,7 @@ from optionscanner.analytics import segments
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import OPEN_INTEREST, PAIN
 from optionscanner.model.contracts import CALL, PUT, Bools, Floats, Ints, Layout
+from optionscanner.model.pairs import added, either, zeroed
 from optionscanner.model.pricing import Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -46,7 +47,7 @@ def open_interest(
     most_pain = max_pain(layout, legs.open_interest, pricing.reference)
     lowest, highest = max_pain_range(layout, legs.open_interest)
     covered = chains.coverage >= settings.open_interest.min_coverage
-    none = ~np.isfinite(interest).any(axis=1)
+    none = ~either(np.isfinite(interest))
     columns = {
         "call_open_interest": interest[:, CALL],
         "put_open_interest": interest[:, PUT],
@@ -148,13 +149,13 @@ def max_pain_range(layout: Layout, interest: Floats) -> tuple[Floats, Floats]:
 
 def _least_rows(layout: Layout, interest: Floats) -> tuple[Ints, Ints, Bools]:
     """(S,) first and (S,) last row of the least payout, and (S,) whether there is open interest at all."""
-    counts = np.nan_to_num(interest)
+    counts = zeroed(interest)
     calls, puts = (segments.running_total(layout, counts[:, side]) for side in (CALL, PUT))
     slope = calls - (puts[layout.ends - 1][layout.row_segment] - puts)
     first = segments.first_row(layout, slope >= 0)
     last = segments.first_row(layout, slope > 0)
     last = np.where(last < 0, layout.ends - 1, last)
-    return first, last, segments.total(layout, counts.sum(axis=1)) > 0
+    return first, last, segments.total(layout, added(counts)) > 0
 
 
 def pain(chains: Chains, state: State, settings: EngineSettings) -> tuple[State, Reading]:
@@ -180,7 +181,7 @@ def payouts(layout: Layout, interest: Floats) -> Floats:
 
 def wall(layout: Layout, interest: Floats, reference: Floats) -> Floats:
     """(S,) strike [₹] of the largest open interest (R,) [units]; nearest `reference` of a tie; NaN without any."""
-    counts = np.nan_to_num(interest)
+    counts = zeroed(interest)
     most = np.maximum.reduceat(counts, layout.starts)[layout.row_segment]
     level = np.where(np.isfinite(reference), reference, 0.0)
     return segments.at(layout.strike, segments.nearest_row(layout, (counts > 0) & (counts == most), level))

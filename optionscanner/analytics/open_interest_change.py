@@ -9,6 +9,7 @@ from optionscanner.model.anchors import WINDOWS
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import OPEN_INTEREST_CHANGE
 from optionscanner.model.contracts import CALL, PUT, Floats
+from optionscanner.model.pairs import added, both, either, zeroed
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
 from optionscanner.model.settings import EngineSettings, WindowSettings
@@ -30,16 +31,16 @@ def open_interest_change(
     for name in map(str, (*WINDOWS, "open", "close")):
         change = np.asarray(legs[f"change_{name}"], dtype=np.float64)
         pairs[name] = segments.known_sums(layout, now, change, held, least)
-        before = segments.side_sums(layout, now - change).sum(axis=1)
-        shares[name] = segments.share_pct(before + pairs[name].sum(axis=1), before)
+        before = added(segments.side_sums(layout, now - change))
+        shares[name] = segments.share_pct(before + added(pairs[name]), before)
     for name in map(str, (*WINDOWS, "open")):
         pair = pairs[name]
         columns[f"call_change_{name}"], columns[f"put_change_{name}"] = pair[:, CALL], pair[:, PUT]
     for minutes in WINDOWS:
         columns[f"from_{minutes}"] = covered_from(state, minutes, windows)
-        beyond = segments.total(layout, np.nan_to_num(legs[f"breach_{minutes}"]).sum(axis=1))
-        columns[f"breaches_{minutes}"] = np.where(np.isfinite(pairs[str(minutes)]).any(axis=1), beyond, np.nan)
-    closed, opened = (np.isfinite(pairs[name]).all(axis=1) for name in ("close", "open"))
+        beyond = segments.total(layout, added(zeroed(np.asarray(legs[f"breach_{minutes}"], dtype=np.float64))))
+        columns[f"breaches_{minutes}"] = np.where(either(np.isfinite(pairs[str(minutes)])), beyond, np.nan)
+    closed, opened = (both(np.isfinite(pairs[name])) for name in ("close", "open"))
     shares["day"] = np.where(closed, shares["close"], shares["open"])
     for name in ("5", "30", "day"):
         columns[f"change_{name}_pct"] = shares[name]

@@ -10,6 +10,7 @@ from optionscanner.analytics import segments
 from optionscanner.model.chains import Chains, is_stale
 from optionscanner.model.columns import PRICE
 from optionscanner.model.contracts import Bools, Floats
+from optionscanner.model.pairs import added
 from optionscanner.model.pricing import ForwardSource, Pricing
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -32,7 +33,7 @@ def price(chains: Chains, pricing: Pricing, state: State, settings: EngineSettin
     day = state.segment
     spot, previous = chains.spot, spots.previous_close[owner]
     quoted = np.isfinite(pricing.price)
-    without_iv = segments.total(layout, (quoted & np.isnan(pricing.implied_volatility)).sum(axis=1).astype(float))
+    without_iv = segments.total(layout, added((quoted & np.isnan(pricing.implied_volatility)).astype(np.float64)))
     reading = Reading(
         PRICE,
         {
@@ -69,7 +70,7 @@ def straddles(pricing: Pricing) -> Floats:
     """(R,) call plus put of each strike [₹]; NaN where either has no price of today."""
     # A price of an earlier day, or one above the underlying's, is no part of today's straddle.
     void = np.isin(pricing.iv_reason, (Reason.NOT_TRADED_TODAY, Reason.AT_OR_ABOVE_UPPER_BOUND))
-    return np.asarray(np.where(void, np.nan, pricing.price).sum(axis=1))
+    return added(np.where(void, np.nan, pricing.price))
 
 
 def status(chains: Chains, pricing: Pricing, settings: EngineSettings) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from optionscanner.analytics import black76, segments
 from optionscanner.analytics.implied_volatility import implied_volatility
+from optionscanner.model import pairs
 from optionscanner.model.chains import Chains
 from optionscanner.model.contracts import CALL, PUT, Bools, Codes, Floats
 from optionscanner.model.pricing import ForwardSource, Pricing
@@ -131,7 +132,7 @@ def _parity(chains: Chains, price: Floats, time: Floats, settings: PricingSettin
     implied = layout.strike + np.exp(settings.rate * time)[segment] * (price[:, CALL] - price[:, PUT])
     both = np.isfinite(implied)
     spread = legs.ask - legs.bid
-    quoted = both & np.isfinite(spread).all(axis=1)
+    quoted = both & pairs.both(np.isfinite(spread))
     # Without a spot the money is where call and put cost the same.
     balance = np.where(both, np.abs(price[:, CALL] - price[:, PUT]), np.inf)
     least = np.minimum.reduceat(balance, layout.starts)
@@ -144,9 +145,9 @@ def _parity(chains: Chains, price: Floats, time: Floats, settings: PricingSettin
     weight = 1.0 / np.maximum(noise, 1e-6)  # a locked quote is not infinitely certain
     by_quote = weighted(segment, implied, weight, near, layout.segments)
 
-    traded = both & np.isfinite(legs.price_at).all(axis=1)
+    traded = both & pairs.both(np.isfinite(legs.price_at))
     age = chains.stamped_at[segment][:, None] - legs.price_at
-    recent = traded & (age <= settings.trade_age).all(axis=1)
+    recent = traded & pairs.both(age <= settings.trade_age)
     enough = segments.total(layout, recent.astype(float)) >= settings.parity_strikes
     candidates = np.where(enough[segment], recent, traded)
     chosen = _nearest(segment, distance, candidates, settings.parity_strikes)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from optionscanner.model.contracts import Bools, Floats, Ints, Layout
+from optionscanner.model.pairs import either, latest, zeroed
 
 
 def total(layout: Layout, values: Floats) -> Floats:
     """(S, ...) sum over each segment's rows; NaN counts as nothing."""
-    return np.asarray(np.add.reduceat(np.nan_to_num(values), layout.starts, axis=0))
+    return np.asarray(np.add.reduceat(zeroed(values), layout.starts, axis=0))
 
 
 def side_sums(layout: Layout, values: Floats) -> Floats:
@@ -38,7 +39,7 @@ def share_pct(now: Floats, before: Floats) -> Floats:
 
 def any_row(layout: Layout, marks: Bools) -> Bools:
     """(S,) True where any row, either side, is marked."""
-    flat = marks if marks.ndim == 1 else marks.any(axis=1)
+    flat = marks if marks.ndim == 1 else either(marks)
     return np.asarray(np.logical_or.reduceat(flat, layout.starts))
 
 
@@ -55,7 +56,7 @@ def running_total(layout: Layout, values: Floats) -> Floats:
     lengths = layout.ends - layout.starts
     place = np.arange(layout.rows) - layout.starts[layout.row_segment]
     table = np.zeros((layout.segments, int(lengths.max(initial=0))))
-    table[layout.row_segment, place] = np.nan_to_num(values)
+    table[layout.row_segment, place] = zeroed(values)
     return np.asarray(np.cumsum(table, axis=1)[layout.row_segment, place])
 
 
@@ -64,13 +65,13 @@ def strike_offset(layout: Layout, listed: Bools, atm_row: Ints) -> Floats:
 
     `listed` (R, 2). Strikes that are not listed yet are not counted: a recording knows the whole day's ladder.
     """
-    count = np.cumsum(listed.any(axis=1)).astype(np.float64)  # whole numbers, hence exact across chains
+    count = np.cumsum(either(listed)).astype(np.float64)  # whole numbers, hence exact across chains
     return np.asarray(count - at(count, atm_row)[layout.row_segment])
 
 
 def newest(layout: Layout, times: Floats) -> Floats:
     """(S,) latest time of any leg, NaN where there is none."""
-    flat = times if times.ndim == 1 else np.fmax.reduce(times, axis=1)
+    flat = times if times.ndim == 1 else latest(times)
     return np.asarray(np.fmax.reduceat(flat, layout.starts))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from optionscanner.analytics import segments
 from optionscanner.analytics.price import straddles
+from optionscanner.model import pairs
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import STRADDLE
 from optionscanner.model.contracts import Bools, Floats
@@ -46,7 +47,7 @@ def straddle(chains: Chains, pricing: Pricing, state: State, _: EngineSettings) 
 def _with_traded(chains: Chains, pricing: Pricing, state: State, premium: Floats) -> State:
     """State with this observation's interval added, and the strike at the money that the next one begins with."""
     layout, old = chains.layout, state.segment
-    units = chains.legs.volume.sum(axis=1)
+    units = pairs.added(chains.legs.volume)
     strike = segments.at(layout.strike, pricing.atm_row)
     seen: Bools = chains.updated & np.isfinite(strike)
     before = old["straddle_strike"]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optionscanner.model.contracts import Floats, Ints, Layout, moved
+from optionscanner.model.pairs import latest
 
 OBSERVATIONS_PER_ANCHOR = 16
 
@@ -61,7 +62,7 @@ class Changes:
         # Each chain has its own turn, so that no cycle anchors the whole market.
         turn = np.array([zlib.crc32(repr(self.layout.segment_keys[s]).encode()) for s in segments], dtype=np.int64)
         # After a clock was set back, a leg may have changed "later" than now: no anchor until that is past.
-        newest = np.fmax.reduceat(np.fmax.reduce(self.changed_at.reshape(-1, 2), axis=1), self.layout.starts)
+        newest = np.fmax.reduceat(latest(self.changed_at.reshape(-1, 2)), self.layout.starts)
         due = (self.observations[segments] + turn) % OBSERVATIONS_PER_ANCHOR == 0
         due &= newest[segments] <= observed_at
         self.anchored_at[segments[due]] = observed_at[due]

@@ -18,6 +18,7 @@ from optionscanner.history.changes import Changes
 from optionscanner.history.interest_map import MapRows
 from optionscanner.history.schema import STATE, STATE_LEGS, reading_table
 from optionscanner.model.contracts import Bools, Floats, Ints, Layout
+from optionscanner.model.pairs import either
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
 from optionscanner.model.reports import CycleReport
@@ -233,7 +234,7 @@ def _repetitions(
 ) -> Iterable[Row]:
     """An observation at the cycle's instant for each chain that was not polled in it."""
     chains, index = report.chains, np.flatnonzero(repeated)
-    seen = np.add.reduceat(np.isfinite(chains.legs.seen_at).any(axis=1), chains.layout.starts, dtype=np.int64)
+    seen = np.add.reduceat(either(np.isfinite(chains.legs.seen_at)), chains.layout.starts, dtype=np.int64)
     columns = [
         np.full(len(index), milliseconds(report.as_of)),
         np.full(len(index), report.cycle),

@@ -19,6 +19,7 @@ from optionscanner.model.chains import Chains, Futures, Legs, Polls, Spots, take
 from optionscanner.model.context import DayContext
 from optionscanner.model.contracts import Bools, Codes, Floats, Ints, moved
 from optionscanner.model.observations import LEG_QUANTITIES, UNDERLYING_QUANTITIES, Observation
+from optionscanner.model.pairs import added, earliest, either
 from optionscanner.model.reasons import Reason
 
 # Clocks of market and machine differ by seconds. One accepted stamp from farther ahead would make every right one
@@ -98,7 +99,7 @@ class MarketPicture:
     def frozen(self, as_of: float) -> Chains:
         """The picture as of an instant [s since 1970 UTC]; starts collecting afresh what changes after it."""
         layout = self.day.layout
-        oldest = np.fmin.reduceat(np.fmin.reduce(self._times["seen_at"], axis=1), layout.starts)
+        oldest = np.fmin.reduceat(earliest(self._times["seen_at"]), layout.starts)
         chains = Chains(
             as_of=as_of,
             day=self.day,
@@ -221,7 +222,7 @@ class MarketPicture:
         layout = self.day.layout
         quoted = np.isfinite(legs["last"]) | np.isfinite(legs["bid"]) | np.isfinite(legs["ask"])
         segment = layout.row_segment[seen.rows]
-        strikes = np.bincount(segment[quoted.any(axis=1)], minlength=layout.segments)[seen.segments]
+        strikes = np.bincount(segment[either(quoted)], minlength=layout.segments)[seen.segments]
         both = np.bincount(segment[quoted.all(axis=1)], minlength=layout.segments)[seen.segments]
         spot = self._spots["spot"][layout.segment_underlying[seen.segments]]
         future = _at(self._futures["last"], layout.segment_future[seen.segments])
@@ -320,9 +321,9 @@ class MarketPicture:
         current = self._listed & (self._times["seen_at"] >= newest - self.settings.coverage_window)
         # One more unit of weight each, so that legs without yesterday's open interest still count a little.
         weight = np.where(self._listed, np.nan_to_num(previous) + 1.0, 0.0)
-        total = np.add.reduceat(weight.sum(axis=1), layout.starts)
+        total = np.add.reduceat(added(weight), layout.starts)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.add.reduceat((weight * current).sum(axis=1), layout.starts) / total
+            return np.add.reduceat(added(weight * current), layout.starts) / total
 
     def _poll(self, seen: Observation, legs: dict[str, Floats], fault: Codes, refused: Codes) -> Polls:
         layout = self.day.layout

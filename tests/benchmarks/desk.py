@@ -80,8 +80,11 @@ class Name:
         """(by chain: open interest, exposure, changes), 30-day volatility and straddles of the name."""
         by_chain = []
         for (frame, terms), past in zip(chains, seen, strict=True):
-            found = exposure.by_frame(frame, terms)
-            by_chain.append({"open_interest": open_interest(frame, terms["reference"]), "exposure": found, "changes": open_interest_windows.changes_of(past)})
+            by_chain.append({
+                "open_interest": open_interest(frame, terms["reference"]),
+                "exposure": exposure.by_frame(frame, terms),
+                "changes": open_interest_windows.changes_of(past),
+            })
         return by_chain, self.volatility.run(frames)
 
 
@@ -158,14 +161,16 @@ def main():
             continue
         ours = {u: np.flatnonzero(layout.segment_underlying == u).tolist() for u in range(len(layout.names))}
         ladders = {u: [exposure.frame_of(chains, pricing, s) for s in own] for u, own in ours.items()}
-        found = timed("frames", lambda p=ladders, v=smiles: {
-            u: rivals[u].run(p[u], [kept.seen[s] for s in own], v[u]) for u, own in ours.items()
-        })  # fmt: skip
+        past = {u: [kept.seen[s] for s in own] for u, own in ours.items()}
+        found = timed(
+            "frames", lambda p=ladders, o=past, v=smiles: {u: rivals[u].run(p[u], o[u], v[u]) for u in p}
+        )
         compare(layout, inputs.made, found)
 
     legs = int(np.isfinite(chains.legs.open_interest).sum())
     flips = int(np.isfinite(inputs.made["exposure"]["gamma_flip"]).sum())
-    print(f"{len(layout.names)} underlyings, {layout.segments} chains, {legs:,} legs, all updated; {given.cycles} cycles")
+    names = len(layout.names)
+    print(f"{names} underlyings, {layout.segments} chains, {legs:,} legs, all updated; {given.cycles} cycles")
     print(f"pandas {pd.__version__}; equal in {given.frames} cycles; chains with a flip in the last: {flips}")
     print(f"{'ms of one processor per cycle':<44}{'median':>12}{'95 %':>12}")
     desk = [engine.name for engine in ENGINES if engine.name not in OTHERS]

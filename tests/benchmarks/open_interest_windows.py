@@ -47,7 +47,7 @@ class Frames:
 
 
 def changes_of(seen):
-    """Window -> changes of one chain by strike, in units and per cent, and their sums; only windows that are covered."""
+    """Window -> changes of one chain by strike, in units and per cent, and their sums; covered windows only."""
     end, now = seen[-1]
     made = {}
     for minutes in WINDOWS:
