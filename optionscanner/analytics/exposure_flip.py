@@ -123,39 +123,61 @@ def _refined(ladders: Ladders, group: Ints, low: Floats, high: Floats, sign_high
 
     Each bracket goes its own way, so no root depends on what else is sought.
     """
-    if not len(group):
-        return np.empty(0)
-    ends = np.append(ladders.starts[1:], len(ladders.weight))
-    size = (ends - ladders.starts)[group]
-    starts = np.concatenate([[0], np.cumsum(size)[:-1]])
-    rows = np.arange(size.sum()) - np.repeat(starts - ladders.starts[group], size)
-    inverse = 1.0 / ladders.width[rows]
-    centre = ladders.log_moneyness[rows] * inverse + ladders.width[rows] / 2
-    weight = ladders.weight[rows]
+    found = (low + high) / 2
     low, high = low.copy(), high.copy()
-    x = (low + high) / 2
     taken = high - low
-    done = np.zeros(len(group), dtype=bool)
+    open_ = np.arange(len(group))
+    inside = _Strikes.of(ladders, group)
     for _ in range(_ITERATIONS):
-        d1 = np.repeat(x, size) * inverse + centre
-        density = weight * np.exp(-0.5 * d1 * d1)
-        value = np.add.reduceat(density, starts)
-        slope = -np.add.reduceat(density * d1 * inverse, starts)
-        right = np.sign(value) == sign_high
-        high = np.where(right, x, high)
-        low = np.where(right, low, x)
+        if not len(open_):
+            break
+        x = found[open_]
+        value, slope = inside.value_and_slope(x)
+        right = np.sign(value) == sign_high[open_]
+        high[open_] = top = np.where(right, x, high[open_])
+        low[open_] = bottom = np.where(right, low[open_], x)
         with np.errstate(divide="ignore", invalid="ignore"):
             step = x - value / slope
         # Far out the exposure falls like an exponential, along which Newton creeps: its steps must halve.
-        good = (step > low) & (step < high) & (np.abs(step - x) <= taken / 2)
-        moved = np.where(good, step, (low + high) / 2)
-        moved = np.where((value == 0) | done, x, moved)
-        taken = np.abs(moved - x)
-        done = done | (taken <= _PRECISION)
-        x = moved
-        if done.all():
-            break
-    return x
+        good = (step > bottom) & (step < top) & (np.abs(step - x) <= taken[open_] / 2)
+        moved = np.where(good, step, (bottom + top) / 2)
+        moved = np.where(value == 0, x, moved)
+        taken[open_] = np.abs(moved - x)
+        found[open_] = moved
+        # Most are found after five steps; the strikes of those are left out of the next.
+        going = taken[open_] > _PRECISION
+        if not going.all():
+            open_ = open_[going]
+            inside = _Strikes.of(ladders, group[open_])
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Strikes:
+    """The strikes of some groups, one after the other; a group may come several times."""
+
+    starts: Ints
+    size: Ints
+    inverse: Floats
+    centre: Floats
+    weight: Floats
+
+    @classmethod
+    def of(cls, ladders: Ladders, group: Ints) -> _Strikes:
+        ends = np.append(ladders.starts[1:], len(ladders.weight))
+        size = (ends - ladders.starts)[group]
+        starts = np.cumsum(size) - size
+        rows = np.arange(size.sum()) - np.repeat(starts - ladders.starts[group], size)
+        inverse = 1.0 / ladders.width[rows]
+        centre = ladders.log_moneyness[rows] * inverse + ladders.width[rows] / 2
+        return cls(starts, size, inverse, centre, ladders.weight[rows])
+
+    def value_and_slope(self, x: Floats) -> tuple[Floats, Floats]:
+        """Exposure of each group at its logarithm of a move `x`, and its slope along it."""
+        d1 = np.repeat(x, self.size) * self.inverse + self.centre
+        density = self.weight * np.exp(-0.5 * d1 * d1)
+        slope = -np.add.reduceat(density * d1 * self.inverse, self.starts)
+        return np.add.reduceat(density, self.starts), slope
 
 
 def cumulative_flips(layout: Layout, net: Floats, reference: Floats) -> Floats:
