@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from optionscanner.adapters.simulated.market import SimulatedMarket
+from optionscanner.analytics.pipeline import ENGINES
 from optionscanner.cycle import Cycle, Sinks
 from optionscanner.health import Health
 from optionscanner.history.store import SqliteHistory
@@ -31,12 +32,12 @@ from optionscanner.workbook.file_host import FileHost
 from optionscanner.workbook.render import Renderer
 from tests import builders, program
 
-ENGINES = ("price", "open_interest", "flow", "activity", "readiness", "alerts")
+ENGINE_NAMES = tuple(engine.name for engine in ENGINES)
 STEPS = {
     "pricing (forwards, IV, Greeks)": ("pricing",),
-    "engines": ENGINES,
+    "engines": ENGINE_NAMES,
     "store": ("store",),
-    "cycle without the workbook": ("pricing", *ENGINES, "store"),
+    "cycle without the workbook": ("pricing", *ENGINE_NAMES, "store"),
     "render": ("render",),
     "workbook": ("workbook",),
     "whole cycle": ("cycle",),
