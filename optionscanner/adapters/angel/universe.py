@@ -48,7 +48,8 @@ class Universe:
     @cached_property
     def keys(self) -> Words:
         """(P,) key of every place."""
-        return np.concatenate([self.leg_key.ravel(), self.future_key, self.spot_key, np.array([self.vix_key], dtype=np.uint64)])
+        vix = np.array([self.vix_key], dtype=np.uint64)
+        return np.concatenate([self.leg_key.ravel(), self.future_key, self.spot_key, vix])
 
     @cached_property
     def _sorted(self) -> tuple[Words, Ints]:
