@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from threading import Event
 
-from optionscanner import cli, console, logs
+from optionscanner import app_morning, cli, console, logs
 from optionscanner import config as configuration
 from optionscanner.adapters.recorded.format import narrowed, read_day
 from optionscanner.adapters.recorded.recorder import DayRecorder
@@ -101,6 +101,7 @@ def _run(config: Config, options: cli.Options) -> int:
 def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wall: WallClock, stop: Event) -> None:
     """Open the source and the sinks, and run what is asked for; `closing` gets whatever must be closed afterwards."""
     calendar = load_calendar()
+    mornings = app_morning.begun(config, daily_path(config, options), calendar, wall, stop)
     source = _source(config, options, calendar, stop)
     table = _timetable(options, source)
     day = source.market.day
@@ -130,7 +131,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
         console.say(recorder.note)
     source.market.want(_wants(config, source.market))
     health = session_health(settings, source.market, history, place=place, calendar=calendar, wall=wall)
-    health.probes += (spreadsheet_probe(workbook),)
+    health.probes += (spreadsheet_probe(workbook), mornings.health)
     if workbook.live:
         health.told_elsewhere = frozenset({"workbook"})
     shown = ShowSettings.of(config.workbook, settings)
@@ -156,6 +157,8 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     if stacks := restarted_after():
         health.note(source.clock.now(), "supervisor", "a cycle hung, the program was started again", f"see {stacks}")
         log.warning("started again after a cycle that hung, stacks=%s", stacks)
+    if not options.once:
+        closing.enter_context(mornings)
     guard = closing.enter_context(HangGuard(config.cycle.limit_s, config.log.folder))
     next_open = calendar.next_open(day.session)
     _drive(

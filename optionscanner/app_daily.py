@@ -79,10 +79,19 @@ def daily_path(config: Config, options: cli.Options) -> Path:
 
 
 def import_daily(
-    folder: Path, place: Path, *, config: Config, calendar: TradingCalendar, say: Say, warn: Say
+    folder: Path,
+    place: Path,
+    *,
+    config: Config,
+    calendar: TradingCalendar,
+    say: Say,
+    warn: Say,
+    since: float | None = None,
 ) -> DailyImport:
     """Bring a folder of daily files into the file at `place`; each file that is refused in
     whole or part is one sentence to `warn`, up to `MOST_SENTENCES`.
+
+    `since` [s since 1970 UTC] leaves out what came into the folder before.
 
     Raises RecordingError where there is no such folder, HistoryError or HistoryBusy where the file cannot be used.
     """
@@ -96,7 +105,7 @@ def import_daily(
             warn(sentence)
 
     try:
-        for part in parts_of_folder(folder):
+        for part in parts_of_folder(folder, since=since):
             if isinstance(part, DailyFile):
                 tell(part.sentence)
                 done.add(store.put_refused(ImportedFile(part.name, "", sentence=part.sentence)), known=False)

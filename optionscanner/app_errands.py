@@ -6,19 +6,21 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, time
 from functools import partial
 from pathlib import Path
 from threading import Event
 
 from optionscanner import app_doctor, checkup, cli, console, platforms_shortcut
 from optionscanner import config as configuration
+from optionscanner.adapters.nse.fetch import FAILED, FETCHED, REFUSED, THERE
 from optionscanner.adapters.recorded.converters import import_day
 from optionscanner.adapters.recorded.format import read_day
 from optionscanner.app_archive import Subject
 from optionscanner.app_daily import daily_path, held_words, import_daily
 from optionscanner.app_front import workbook_template
 from optionscanner.app_keeping import keep
+from optionscanner.app_morning import Morning
 from optionscanner.clocks import WallClock
 from optionscanner.config import Config
 from optionscanner.errors import HistoryError, OptionScannerError
@@ -30,12 +32,16 @@ from optionscanner.model.calendar import IST, load_calendar
 from optionscanner.model.sessions import Mode
 from optionscanner.workbook.upgrade_file import restore_file
 
+_PUBLISHED = time(18, 0)
+"""From then on the files of a session appear, which the next one takes."""
+
 
 def errand(options: cli.Options) -> Callable[[], int] | None:
     """What these options ask for instead of a session; calling it returns the exit code. None for a session."""
     asked: list[tuple[object, Callable[[cli.Options], int]]] = [
         (options.sources, _import),
         (options.daily, _import_daily),
+        (options.fetch_daily, _fetch_daily),
         (options.check, _check),
         (options.export, _export),
         (options.doctor, _doctor),
@@ -63,6 +69,22 @@ def _import_daily(options: cli.Options) -> int:
         config=config, calendar=load_calendar(), say=console.say, warn=console.warn,
     )  # fmt: skip
     return 0
+
+
+def _fetch_daily(options: cli.Options) -> int:
+    """The files that today takes, from the evening on those of the next trading day; 1 where none came of it."""
+    config, calendar, wall = configuration.load(options.config), load_calendar(), _wall()
+    now = datetime.fromtimestamp(wall.now(), IST)
+    trades = calendar.is_trading_day(now.date()) and now.time() < _PUBLISHED
+    day = now.date() if trades else calendar.next_session(now).date
+    place, stop = daily_path(config, options), Event()
+    done = Morning(config, place, calendar, console.say, console.warn, wall.now, stop.wait).run(day, fetch=True)
+    there = sum(one.state in (FETCHED, THERE) for one in done)
+    console.say(f"daily files for {day:%d-%b-%Y}: {there} of {len(done)} are in {config.daily.folder}")
+    for one in done:
+        if one.state not in (FETCHED, THERE, REFUSED, FAILED):
+            console.say(f"  {one.sentence}")
+    return 0 if there else 1
 
 
 def _check(options: cli.Options) -> int:

@@ -69,6 +69,8 @@ class Options:
     """Raw files or folders to import; () for no import."""
     daily: Path | None = None
     """Folder of daily files to bring into the daily values; None for no import of them."""
+    fetch_daily: bool = False
+    """Fetch the daily files of the last session from the exchanges and bring them in."""
     to: Path | None = None
     """What an import, an export or a report is written to."""
     export: str | None = None
@@ -121,6 +123,7 @@ def parse(argv: Sequence[str]) -> Options:
         replay=given.replay,
         sources=tuple(given.sources or ()),
         daily=given.daily,
+        fetch_daily=given.fetch_daily,
         to=given.to,
         record=given.record,
         speed=default if given.speed is None else None if given.speed == math.inf else given.speed,
@@ -178,6 +181,10 @@ def _parser() -> _Parser:
         help="do not run: bring a folder of the exchanges' daily files (bhavcopies, participants, ban list ...) into "
         "the daily values beside the histories; their kind is recognised by content",
     )  # fmt: skip
+    market.add_argument(
+        "--fetch-daily", action="store_true",
+        help="do not run: fetch those of the last session from the exchanges into daily.folder, and bring them in",
+    )
     market.add_argument(
         "--to", metavar="PLACE", type=_path, help="where --import, --export or --doctor puts what it makes"
     )
@@ -256,6 +263,7 @@ def _add_errands(group: argparse._ArgumentGroup) -> None:
 _TAKEN_BY = {
     "export": ("to", "history", "config", "trading_date", "underlying", "bom"),
     "daily": ("history", "config"),
+    "fetch_daily": ("history", "config"),
     "keep": ("history", "workbook", "config"),
     "restore": ("workbook", "config"),
     "install_shortcut": ("history", "workbook", "config", "front"),

@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from optionscanner.config_complaints import complaints, printable
+from optionscanner.config_daily import Daily
 from optionscanner.config_sections import (
     Activity,
     Alerts,
@@ -85,6 +86,7 @@ class Config(Section):
     stale: Stale = Field(default_factory=Stale)
     alerts: Alerts = Field(default_factory=Alerts)
     history: History = Field(default_factory=History)
+    daily: Daily = Field(default_factory=Daily)
     log: Log = Field(default_factory=Log)
     computer: Computer = Field(default_factory=Computer)
     simulated: Simulated = Field(default_factory=Simulated)
@@ -207,6 +209,7 @@ def _rooted(config: Config, root: Path) -> Config:
         update={
             "workbook": config.workbook.model_copy(update={"path": root / config.workbook.path}),
             "history": config.history.model_copy(update={"folder": root / config.history.folder}),
+            "daily": config.daily.model_copy(update={"folder": root / config.daily.folder}),
             "log": config.log.model_copy(update={"folder": root / config.log.folder}),
         }
     )

@@ -56,7 +56,7 @@ def _all_or_symbols(names: object) -> tuple[str, ...] | Literal["all"]:
     return "all" if names == "all" else _symbols(names or None)
 
 
-_Folder = Annotated[Path, BeforeValidator(_path)]
+Folder = Annotated[Path, BeforeValidator(_path)]
 _Symbol = Annotated[str, AfterValidator(_one_symbol)]
 _ONE_SYMBOL = "an exchange symbol in capitals such as NIFTY or M&M"
 _Symbols = Annotated[tuple[str, ...], PlainValidator(_symbols)]
@@ -326,7 +326,7 @@ class Workbook(Section):
 class History(Section):
     """Where the history database lies; its file is named by the mode."""
 
-    folder: _Folder = Field(default=Path("var/history"), description="the path of a folder")
+    folder: Folder = Field(default=Path("var/history"), description="the path of a folder")
     retention_days: int = Field(default=30, ge=1, le=36_500, description="days")
     backups: int = Field(default=3, ge=0, le=100, description="files")
 
@@ -340,7 +340,7 @@ class Computer(Section):
 class Log(Section):
     """The rotating log file."""
 
-    folder: _Folder = Field(default=Path("var/log"), description="the path of a folder")
+    folder: Folder = Field(default=Path("var/log"), description="the path of a folder")
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     max_mb: float = Field(default=10.0, ge=0.1, le=1000, description="megabytes")
     backups: int = Field(default=5, ge=0, le=100, description="files")

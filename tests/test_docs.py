@@ -229,7 +229,7 @@ def test_every_line_of_system_health_is_explained():
     health.shown(report.as_of, WriteResult("written", "", 1.0, 1, 1))
     shown = {line.item for line in health.items(report)}
     # Those that ask the machine are given to the health by the composition root.
-    for module in ("app_probes.py", "app_front.py"):
+    for module in ("app_probes.py", "app_front.py", "app_morning.py"):
         shown |= set(re.findall(r'HealthItem\(\s*"([^"]+)"', (PACKAGE / module).read_text(encoding="utf-8")))
     assert {row[0] for row in rows_of("Lines of SYSTEM_HEALTH")} == shown
 

@@ -77,9 +77,14 @@ def daily_files(folder: Path) -> Iterator[DailyFile]:
         yield part if isinstance(part, DailyFile) else read_file(part)
 
 
-def parts_of_folder(folder: Path) -> Iterator[DailyPart | DailyFile]:
-    """The same unread; what cannot even be unpacked is given as a refused file."""
-    for path in _paths(folder):
+def parts_of_folder(folder: Path, *, since: float | None = None) -> Iterator[DailyPart | DailyFile]:
+    """The same unread; what cannot even be unpacked is given as a refused file.
+
+    `since` [s since 1970 UTC] leaves out files that came there before.
+    """
+    for path in paths_of(folder):
+        if since is not None and changed(path) < since:
+            continue
         for part in parts_of(path):
             if isinstance(part, DailyPart):
                 yield part
@@ -123,10 +128,20 @@ def _rows_sentence(name: str, reading: Reading) -> str:
     return f"{name}: {sum(reading.refused.values()):,} of {reading.rows_read:,} rows refused: {reasons}"
 
 
-def _paths(folder: Path) -> list[Path]:
+def paths_of(folder: Path) -> list[Path]:
+    """Files of a folder and its subfolders by name, hidden ones left out, or the one file given.
+
+    Raises RecordingError where there is no such folder.
+    """
     if folder.is_file():
         return [folder]
     if not folder.is_dir():
         raise RecordingError(f"{folder}: there is no such folder; give the folder of the files you downloaded")
     inside = sorted(path for path in folder.rglob("*") if path.is_file())
     return [path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+
+
+def changed(path: Path) -> float:
+    """When a file came to its place or was changed [s since 1970 UTC]; an unpacked one keeps an old time of change."""
+    found = path.stat()
+    return max(found.st_mtime, found.st_ctime)
