@@ -1,7 +1,8 @@
 """The morning: daily files fetched where that is wanted, and whatever is new in their folder brought in.
 
-Main entries: `begun` for a session, `Morning` for one pass, `Mornings` for a program that runs for days: at its start, at 09:00 of every
-trading day, and again while files are missing. A morning never ends a session: what goes wrong is a sentence.
+Main entries: `begun` for a session, `Morning` for one pass, `Mornings` for a program that runs for days: at its start,
+at 09:00 of every trading day, and again while files are missing. A morning never ends a session: what goes wrong is a
+sentence.
 """
 
 from __future__ import annotations
