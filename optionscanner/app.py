@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import datetime
 from threading import Event
 
@@ -102,6 +102,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     """Open the source and the sinks, and run what is asked for; `closing` gets whatever must be closed afterwards."""
     calendar = load_calendar()
     mornings = app_morning.begun(config, daily_path(config, options), calendar, wall, stop)
+    closing.enter_context(mornings if not options.once else nullcontext())
     source = _source(config, options, calendar, stop)
     table = _timetable(options, source)
     day = source.market.day
@@ -157,8 +158,6 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     if stacks := restarted_after():
         health.note(source.clock.now(), "supervisor", "a cycle hung, the program was started again", f"see {stacks}")
         log.warning("started again after a cycle that hung, stacks=%s", stacks)
-    if not options.once:
-        closing.enter_context(mornings)
     guard = closing.enter_context(HangGuard(config.cycle.limit_s, config.log.folder))
     next_open = calendar.next_open(day.session)
     _drive(
