@@ -36,11 +36,10 @@ def unusual_activity_total(
     bearish = counted((high | medium) & (signals["direction"] == "BEARISH")) > 0
     word, reason = np.full(len(names), "", dtype=object), given.copy()
     ranked, first = np.unique(owner, return_index=True)  # signals are ranked, so the first is the best
-    for name, i in zip(ranked.tolist(), first.tolist(), strict=True):
-        reason[name] = signals["reason"][i]
-        if signals["urgency"][i]:
-            leg = leg_words(float(signals["strike"][i]), str(signals["option_type"][i]))
-            word[name] = f"{signals['urgency'][i]} {leg}{_SHORT[str(signals['side'][i])]}"
+    best = signals.rows(first)
+    reason[ranked] = best["reason"]
+    shown = zip(*(best[c].tolist() for c in ("urgency", "strike", "option_type", "side")), strict=True)
+    word[ranked] = [f"{u} {leg_words(k, kind)}{_SHORT[side]}" if u else "" for u, k, kind, side in shown]
     ways = [bullish & bearish, bullish, bearish]
     return state, Reading(
         UNUSUAL_ACTIVITY_TOTAL,

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from optionscanner.model.contracts import Floats
+
+_ASKED = (
+    "rule", "value", "limit", "strike", "option_type", "side", "open_interest_flow", "open_interest", "distance_pct",
+    "percentile",
+)  # fmt: skip
+"""Columns that a reason is made of."""
 
 PRESSED = {"BUY": "bought", "WRITE": "written", "?": "side unknown"}
 
@@ -18,12 +25,17 @@ def reasons(
 
     `sessions` and `others` say what a percentile rests on, NaN where it does not; `minute` is that of the day (India).
     """
-    count = len(sessions)
-    rests_on, reason = np.full(count, "", dtype=object), np.full(count, "", dtype=object)
-    for i in range(count):
-        rests_on[i] = _rests_on(float(sessions[i]), float(others[i]), float(minute[i]))
-        reason[i] = _reason({name: values[i] for name, values in columns.items()}, str(rests_on[i]))
-    return {"rests_on": rests_on, "reason": reason}
+    rests_on = [_rests_on(*row) for row in zip(sessions.tolist(), others.tolist(), minute.tolist(), strict=True)]
+    # As lists: single elements of arrays are slow to read.
+    rows = zip(*(columns[name].tolist() for name in _ASKED), strict=True)
+    reason = [_reason(row, words) for row, words in zip(rows, rests_on, strict=True)]
+    return {"rests_on": _texts(rests_on), "reason": _texts(reason)}
+
+
+def _texts(words: list[str]) -> np.ndarray:
+    made = np.empty(len(words), dtype=object)
+    made[:] = words
+    return made
 
 
 def leg_words(strike: float, option_type: str) -> str:
@@ -37,20 +49,17 @@ def _rests_on(sessions: float, others: float, minute: float) -> str:
     return "" if others != others else f"{others:.0f} legs now"  # noqa: PLR0124
 
 
-def _reason(row: Mapping[str, object], rests_on: str) -> str:
-    rule = str(row["rule"])
-    value, limit = float(row["value"]), float(row["limit"])  # type: ignore[arg-type]
+def _reason(row: tuple[Any, ...], rests_on: str) -> str:
+    """Words of a row of the columns `_ASKED`."""
+    rule, value, limit, strike, option_type, side, flow, interest, distance, percentile = row
     if rule.startswith("PCR"):
         return f"PCR {value:.2f} {'>' if value > limit else '<'} {limit:g}, contrarian"
     if rule == "NEGATIVE_GAMMA_ZONE":
         return f"GEX {value:+.0f} % of all gamma < {limit:+g} %: moves amplified"
-    flow, interest = float(row["open_interest_flow"]), float(row["open_interest"])  # type: ignore[arg-type]
     held = interest - flow
     rise = f"OI {100.0 * flow / held:+.0f} %" if held > 0 else f"OI {flow:+,.0f} from 0"
-    leg = leg_words(float(row["strike"]), str(row["option_type"]))  # type: ignore[arg-type]
-    pressed = PRESSED[str(row["side"])]
+    leg, pressed = leg_words(strike, option_type), PRESSED[side]
     if rule.endswith("ACCUMULATION"):
-        out = abs(float(row["distance_pct"]))  # type: ignore[arg-type]
-        return f"{leg} {rise}, {value:.1f} x usual > {limit:g} x, {out:.1f} % OTM, {pressed}"
-    share = f", above {float(row['percentile']):.0f} % of {rests_on}" if rests_on else ""  # type: ignore[arg-type]
+        return f"{leg} {rise}, {value:.1f} x usual > {limit:g} x, {abs(distance):.1f} % OTM, {pressed}"
+    share = f", above {percentile:.0f} % of {rests_on}" if rests_on else ""
     return f"{leg} Vol/OI {value:.1f} > {limit:g}{share}, {rise}, {pressed}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from optionscanner.analytics.activity import volume_oi_ratio
 from optionscanner.analytics.price import usable_chains
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns_unusual import VOLUME_OI_PROFILE
@@ -56,13 +55,18 @@ def expiring(chains: Chains) -> Bools:
 
 
 def traded_ratios(chains: Chains, segments: Ints) -> Floats:
-    """(n, legs of the longest) volume over OI of the traded legs of each chain, NaN elsewhere."""
+    """(n, legs of the longest) volume over OI of the traded legs of each chain, NaN elsewhere.
+
+    Open interest below one lot counts as one lot, as in the volume/OI scan.
+    """
     layout = chains.layout
     lengths = layout.ends[segments] - layout.starts[segments]
     place = np.arange(int(lengths.max(initial=0)))
     inside = place[None, :] < lengths[:, None]
     rows = np.where(inside, layout.starts[segments][:, None] + place, 0)
-    ratio = np.where(chains.legs.volume[rows] > 0, volume_oi_ratio(chains)[rows], np.nan)
+    lot = layout.segment_lot_size[segments][:, None, None]
+    volume, interest = chains.legs.volume[rows], chains.legs.open_interest[rows]
+    ratio = np.where(volume > 0, volume / np.maximum(interest, lot), np.nan)
     return np.where(inside[:, :, None], ratio, np.nan).reshape(len(segments), 2 * len(place))
 
 

@@ -164,7 +164,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "CONTROL_COOL_DOWN", "Alert cool-down", LIMITS, Form.NUMBER, "s", least=0, most=86_400,
-        key="alerts.cool_down_s", hint="Least seconds between two readiness alerts of one name.",
+        key="alerts.cool_down_s", hint="Least seconds between two alerts of one kind and name.",
     ),
 )  # fmt: skip
 """Every setting in the order of the sheet; the watchlist stands beside them."""

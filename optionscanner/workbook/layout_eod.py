@@ -8,7 +8,7 @@ from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Cells, Column, Sheet, Table, Text, Value, band, spacer
 
 EOD_PAGES = 2
-MOVERS, FLOWS, SIGNALS, ALERT_KINDS, ALERTS = 6, 9, 12, 6, 18
+MOVERS, FLOWS, SIGNALS, ALERT_KINDS, ALERTS = 6, 9, 12, 8, 18
 """Rows of each table."""
 
 _COLUMNS = 17

@@ -112,7 +112,8 @@ def compare(made, frames):
     assert len(shown) == min(events, SETTINGS.activity.shown) or len(shown) >= SETTINGS.activity.shown
     told = sorted(alert for readings in frames.values() for alert in readings["alerts"])
     columns = (made["alerts"][n].tolist() for n in ("underlying", "alert", "direction"))
-    assert sorted(zip(*columns, strict=True)) == told
+    own = [row for row in zip(*columns, strict=True) if row[1] in ("READINESS", "REGIME_FLIP")]
+    assert sorted(own) == told
     return len(shown), len(told)
 
 
