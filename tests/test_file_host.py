@@ -9,6 +9,7 @@ import openpyxl
 import pytest
 from openpyxl.chart import LineChart, Reference
 from openpyxl.comments import Comment
+from openpyxl.utils import get_column_letter
 from openpyxl.utils.escape import unescape
 from openpyxl.worksheet.datavalidation import DataValidation
 
@@ -61,7 +62,13 @@ def altered(frame: Frame, **blocks: tuple) -> Frame:
     return Frame(frame.as_of, {**frame.blocks, **{name: Block(name, rows) for name, rows in blocks.items()}})
 
 
-def rows_of(block: str, count: int, width: int = 18) -> tuple:
+SHEETS_BY_NAME = {sheet.name: sheet for sheet in SHEETS}
+CHAIN = SHEETS_BY_NAME["NIFTY"].table("NIFTY_chain")
+STRIKES_FROM = CHAIN.row + 1
+STOCKS_WIDTH = len(SHEETS_BY_NAME["STOCKS_GROUPED"].table("stocks").fields)
+
+
+def rows_of(block: str, count: int, width: int = STOCKS_WIDTH) -> tuple:
     return tuple(tuple(float(r * 100 + c) for c in range(width)) for r in range(count))
 
 
@@ -295,7 +302,7 @@ def test_a_longer_table_grows_into_empty_cells(path, host):
     assert (result.status, result.sentence) == ("written", "")
     assert read_back(path)["stocks"] == [*rows_of("stocks", 260)]
     name = openpyxl.load_workbook(path).defined_names["stocks"]
-    assert [*name.destinations] == [("STOCKS_GROUPED", "$A$5:$R$265")]
+    assert [*name.destinations] == [("STOCKS_GROUPED", f"$A$5:${get_column_letter(STOCKS_WIDTH)}$265")]
     assert_well_formed(path)
 
 
@@ -341,11 +348,11 @@ def test_a_table_never_grows_into_a_merged_area(path):
 
 def test_a_table_never_grows_over_another_block(path, host):
     """Below the ladder stand its totals."""
-    total = tuple(float(i) for i in range(23))
-    result = host.write(frame_of(NIFTY_chain=rows_of("", 25, 23), NIFTY_chain_window=(total,)))
+    total = tuple(float(i) for i in range(len(CHAIN.fields)))
+    result = host.write(frame_of(NIFTY_chain=rows_of("", 25, len(CHAIN.fields)), NIFTY_chain_window=(total,)))
     assert "NIFTY_chain: cut off" in result.sentence
     read = read_back(path)
-    assert read["NIFTY_chain"] == [*rows_of("", 21, 23)]
+    assert read["NIFTY_chain"] == [*rows_of("", 21, len(CHAIN.fields))]
     assert read["NIFTY_chain_window"] == [total]
 
 
@@ -462,7 +469,7 @@ def test_a_column_that_the_user_removed_is_reported(path):
 def test_one_side_of_a_ladder_without_its_header_never_takes_the_other_sides_values(path):
     book = openpyxl.load_workbook(path)
     sheet = book["NIFTY"]
-    sheet["A14"] = "gone"
+    sheet.cell(CHAIN.row, 1).value = "gone"
     book.save(path)
     host = FileHost(path)
     frame = made_up_frame(6)
@@ -470,8 +477,8 @@ def test_one_side_of_a_ladder_without_its_header_never_takes_the_other_sides_val
     host.close()
     assert result.missing == ("NIFTY_chain.OI",)
     sheet = openpyxl.load_workbook(path)["NIFTY"]
-    assert sheet["A15"].value is None
-    assert sheet["W15"].value == frame.blocks["NIFTY_chain"].rows[0][22]
+    assert sheet.cell(STRIKES_FROM, 1).value is None
+    assert sheet.cell(STRIKES_FROM, len(CHAIN.fields)).value == frame.blocks["NIFTY_chain"].rows[0][-1]
 
 
 def test_renamed_and_moved_sheets_are_followed(path):
@@ -522,7 +529,7 @@ def test_a_block_whose_name_was_deleted_is_reported_and_the_rest_written(path, n
     assert name in result.missing
     assert f"no longer has {name}" in result.sentence
     sheet = openpyxl.load_workbook(path)["SENSEX"]
-    assert sheet["A15"].value == frame.blocks["SENSEX_chain"].rows[0][0]
+    assert sheet.cell(STRIKES_FROM, 1).value == frame.blocks["SENSEX_chain"].rows[0][0]
 
 
 def test_a_deleted_sheet_is_reported_and_the_rest_written(path):
@@ -535,7 +542,7 @@ def test_a_deleted_sheet_is_reported_and_the_rest_written(path):
     host.close()
     assert result.status == "written"
     assert "MIDCPNIFTY_chain" in result.missing
-    assert openpyxl.load_workbook(path)["NIFTY"]["A15"].value == frame.blocks["NIFTY_chain"].rows[0][0]
+    assert openpyxl.load_workbook(path)["NIFTY"].cell(STRIKES_FROM, 1).value == frame.blocks["NIFTY_chain"].rows[0][0]
 
 
 def test_a_named_number_whose_name_was_deleted_is_reported_alone(path):
