@@ -263,7 +263,8 @@ def anchors(layout: Layout, draw: np.random.Generator) -> Anchors:
     for _ in range(4):
         at = at + draw.integers(30, 480, layout.segments)
         some = draw.random(layout.segments) < 0.8
-        made = made.added(some, at, _holed(draw, draw.normal(scale=1e6, size=(layout.rows, 2)), 0.2))
+        interest, prices = (_holed(draw, draw.normal(scale=s, size=(layout.rows, 2)), 0.2) for s in (1e6, 100.0))
+        made = made.added(some, at, interest, prices)
     return made
 
 

@@ -148,7 +148,8 @@ class HistoryContract:
         for number, report in enumerate(builders.day_of_reports(INSTANTS), start=1):
             # The last one sees one chain alone.
             seen = every if number < 3 else np.arange(len(every)) == 1
-            ring = ring.added(seen, np.full(len(every), INSTANTS[number - 1]), np.full((ring.layout.rows, 2), number))
+            interest = np.full((ring.layout.rows, 2), number)
+            ring = ring.added(seen, np.full(len(every), INSTANTS[number - 1]), interest, interest / 8)
             history.save(replace(report, state=replace(report.state, anchors=ring)))
         history.close()
         history, resume = self.begun(tmp_path)
@@ -157,6 +158,7 @@ class HistoryContract:
         assert len(ring.values) == 3
         for slot, values in ring.values.items():
             assert np.array_equal(resume.state.anchors.values[slot], values, equal_nan=True)
+            assert np.array_equal(resume.state.anchors.prices[slot], values / 8, equal_nan=True)
         history.close()
 
     def test_chains_that_a_cycle_did_not_touch_keep_their_state(self, tmp_path: Path) -> None:

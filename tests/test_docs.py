@@ -27,6 +27,7 @@ from optionscanner.model.columns import ACTIVITY, ALERTS, READINGS
 from optionscanner.model.control import CONTROL_ACKNOWLEDGED, CONTROL_WATCHLIST, Command, Setting
 from optionscanner.model.control_settings import SETTINGS
 from optionscanner.model.frame import WriteResult
+from optionscanner.model.open_interest_map import OpenInterestMap
 from optionscanner.model.picture import MarketPicture
 from optionscanner.model.reasons import Reason
 from optionscanner.model.sessions import Mode
@@ -349,7 +350,9 @@ def small_history(path: Path) -> None:
             option_type=["CE"] * len(named), side=["WRITE"] * len(named), aligned=[1.0] * len(named),
         )  # fmt: skip
         alerts = builders.alerts((at + 2, "NIFTY", "READINESS", "BULLISH", "TRS 90 >= 80"))
-        history.save(builders.report(chains, cycle, readings=readings, alerts=alerts))
+        report = builders.report(chains, cycle, readings=readings, alerts=alerts)
+        mapped = OpenInterestMap.of_day(chains.day).seen(chains)
+        history.save(replace(report, open_interest_map=mapped))
     history.close()
 
 

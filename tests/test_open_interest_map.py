@@ -11,11 +11,17 @@ import pytest
 
 from optionscanner.errors import HistoryError
 from optionscanner.history.queries import HistoryReader
+from optionscanner.model.anchors import WINDOWS
+from optionscanner.model.looking_back import legs_against
 from optionscanner.model.open_interest_map import OPENING, OpenInterestMap
 from optionscanner.workbook.layout_oi_heatmap import OI_HEATMAP, SHOWN, SIDE
 from tests import builders
+from tests.engine_builders import run
+from tests.recorded_days import january_30, pictures_of
 from tests.recorded_samples import DAY
 from tests.small_day import NAMES, WEEKLY, Place, run_here, small_day
+
+__all__ = ["january_30"]
 
 OPENS = pd.Timestamp(datetime.combine(DAY, time(9, 15)))
 NIFTY = NAMES["NIFTY"]
@@ -175,3 +181,94 @@ def test_an_observation_that_changes_nothing_hands_the_same_arrays_on():
 def test_a_chain_that_the_session_never_saw_is_refused_with_a_sentence(recorded):
     with HistoryReader(recorded[2].history) as reader, pytest.raises(HistoryError, match="holds no map of NIFTY 2031"):
         reader.open_interest_map("NIFTY", WEEKLY.replace(year=2031))
+
+
+# Now against earlier minutes
+
+
+@pytest.fixture(scope="module")
+def rings(recorded):
+    """(instant, what windows look back on) after every observation of the recording, in memory alone."""
+    state, pricing, made = None, None, []
+    for chains in pictures_of(recorded[2].folder.parent / "day"):
+        state, _, pricing = run(chains, state, pricing=pricing)
+        made.append((chains.as_of, state.anchors))
+    return made
+
+
+def instants_of(rows):
+    """(n,) seconds since 1970 UTC."""
+    local = pd.to_datetime(DAY.isoformat() + " " + rows["at"]).dt.tz_localize("Asia/Kolkata")
+    return local.dt.as_unit("ns").astype("int64").to_numpy() / 1e9
+
+
+@pytest.mark.parametrize("moment", ["10:05", "11:09", "12:20"])
+def test_now_against_earlier_minutes_is_what_the_recording_had_then(recorded, moment):
+    """Open interest of the recording differs at every observation, so each is distinct."""
+    rows = recorded[0][(recorded[0]["underlying"] == "NIFTY") & (recorded[0]["strike"] == 25_000.0)]
+    seen = instants_of(rows)
+    at = OPENS.tz_localize("Asia/Kolkata").timestamp() + 60 * minutes_of(moment)
+    with HistoryReader(recorded[2].history) as reader:
+        found = reader.against("NIFTY", WEEKLY, at=at)
+    end = seen[seen <= at].max()
+    assert set(found["at"]) == {end}
+    for side, kind in (("call", "CE"), ("put", "PE")):
+        leg = found[(found["strike"] == 25_000.0) & (found["option_type"] == kind)].iloc[0]
+        for minutes in (0, *WINDOWS):
+            begins = end - 60 * minutes
+            standing = np.flatnonzero((seen <= begins) & (seen >= begins - 180)).tolist()[-1:]
+            standing = standing or np.flatnonzero((seen > begins) & (seen <= begins + 15)).tolist()[-1:]
+            ago = f"_{minutes}" if minutes else ""
+            expected = [(np.nan, np.nan)] + [
+                (rows.iloc[i][f"{side}_open_interest"], rows.iloc[i][f"{side}_last"]) for i in standing
+            ]
+            assert (leg[f"open_interest{ago}"], leg[f"last{ago}"]) == pytest.approx(expected[-1], nan_ok=True)
+    if moment == "11:09":
+        assert np.isnan(found["open_interest_15"]).all()  # in the gap
+        assert np.isfinite(found["open_interest_5"]).any()
+
+
+def test_memory_and_file_answer_alike(recorded, rings):
+    """At every observation but those at which a strike was out of sight, which the file does not tell apart."""
+    compared = 0
+    with HistoryReader(recorded[2].history) as reader:
+        for at, ring in rings[::4]:
+            from_memory, from_file = legs_against(ring, "NIFTY", WEEKLY), reader.against("NIFTY", WEEKLY, at=at)
+            hidden = from_memory["strike"] == 25_050.0
+            pd.testing.assert_frame_equal(
+                from_memory[~hidden].reset_index(drop=True), from_file[~hidden].reset_index(drop=True),
+                rtol=0.0, atol=1e-9,
+            )  # fmt: skip
+            compared += int(np.isfinite(from_file["last_30"]).sum())
+    assert compared > 50
+
+
+# The reference day
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_every_leg_and_quarter_hour_of_a_real_day_equals_the_pivot_of_its_recording(january_30):
+    """Friday 30 January 2026: some 17,000 legs of 209 names."""
+    held = None
+    for chains in pictures_of(january_30):
+        held = (held or OpenInterestMap.of_day(chains.day)).seen(chains)
+    layout = held.layout
+    columns = ["observed_at", "underlying", "expiry", "strike", "call_open_interest", "put_open_interest"]
+    rows = pd.read_parquet(january_30 / "options.parquet", columns=columns).sort_values("observed_at", kind="stable")
+    wall = pd.to_datetime(rows["observed_at"], utc=True).dt.tz_convert("Asia/Kolkata")
+    minutes = (wall - wall.dt.normalize() - pd.Timedelta("9h15min")) // pd.Timedelta("15min")
+    rows = rows.assign(bucket=minutes.clip(upper=held.buckets - 1))
+    # What comes within a quarter hour of the close is of the day, what comes later is refused.
+    rows = rows[(wall.dt.time >= time(9, 15)) & (wall.dt.time <= time(15, 45))]
+    keys = {(key.underlying, key.expiry): i for i, key in enumerate(layout.segment_keys)}
+    dates = pd.to_datetime(rows["expiry"]).dt.date
+    segments = [keys[pair] for pair in zip(rows["underlying"], dates, strict=True)]
+    rows["row"] = layout.rows_of(segments, rows["strike"])
+    pivot = rows.groupby(["bucket", "row"])[["call_open_interest", "put_open_interest"]].last()
+    for bucket in range(held.buckets):
+        expected = np.full((layout.rows, 2), np.nan)
+        mine = pivot.loc[bucket]
+        expected[mine.index] = mine.to_numpy(dtype=float)
+        np.testing.assert_array_equal(held.values[bucket], expected)
+    assert np.isfinite(held.values[0]).sum() > 15_000

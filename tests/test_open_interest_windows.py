@@ -282,7 +282,7 @@ def test_the_ring_is_bounded_and_its_arrays_are_shared() -> None:
     for i in range(1000):
         stamps.append(ist(9, 15) + 7.0 * i)
         before = ring
-        ring = ring.added(np.array([True]), np.array(stamps[-1:]), np.full((2, 2), float(i)))
+        ring = ring.added(np.array([True]), np.array(stamps[-1:]), np.full((2, 2), float(i)), np.ones((2, 2)))
         assert len(ring.values) <= SLOTS
         assert all(ring.values[k] is before.values[k] for k in before.values) or len(ring.values) >= len(before.values)
     end = stamps[-1]

@@ -183,20 +183,24 @@ def copied(state):
         fresh,
         segment={n: v.copy() for n, v in state.segment.items()},
         leg={n: v.copy() for n, v in state.leg.items()},
-        anchors=Anchors(layout, state.anchors.at.copy(), dict(state.anchors.values), state.anchors.written.copy()),
+        anchors=Anchors(
+            layout, state.anchors.at.copy(), dict(state.anchors.values), state.anchors.written.copy(),
+            dict(state.anchors.prices),
+        ),
         future={n: v.copy() for n, v in state.future.items()},
     )
 
 
 def stored_anchors(stored, anchors):
     """What a history has of the ring: the newest anchor of each chain that was written."""
-    at, values = stored.at.copy(), dict(stored.values)
+    at, held = stored.at.copy(), {"values": dict(stored.values), "prices": dict(stored.prices)}
     for slot, segment in np.argwhere((anchors.at == anchors.newest) & anchors.written):
         rows = slice(int(anchors.layout.starts[segment]), int(anchors.layout.ends[segment]))
         at[slot, segment] = anchors.at[slot, segment]
-        values[int(slot)] = values.get(int(slot), np.full((anchors.layout.rows, 2), np.nan)).copy()
-        values[int(slot)][rows] = anchors.values[int(slot)][rows]
-    return replace(stored, at=at, values=dict(sorted(values.items())))
+        for name, mine in held.items():
+            mine[int(slot)] = mine.get(int(slot), np.full((anchors.layout.rows, 2), np.nan)).copy()
+            mine[int(slot)][rows] = getattr(anchors, name)[int(slot)][rows]
+    return replace(stored, at=at, **{name: dict(sorted(mine.items())) for name, mine in held.items()})
 
 
 @pytest.mark.slow

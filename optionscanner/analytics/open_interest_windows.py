@@ -21,7 +21,7 @@ from optionscanner.analytics.build_up import build_up_codes
 from optionscanner.model.anchors import WINDOWS
 from optionscanner.model.chains import Chains
 from optionscanner.model.columns import OPEN_INTEREST_LEGS
-from optionscanner.model.contracts import Bools, Floats
+from optionscanner.model.contracts import Floats
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
 from optionscanner.model.settings import EngineSettings, WindowSettings
@@ -34,12 +34,12 @@ def open_interest_legs(chains: Chains, state: State, settings: EngineSettings) -
     anchors, windows = state.anchors, settings.windows
     end = anchors.newest
     known = np.isfinite(state.leg["read_open_interest"])
-    now = anchors.read(end - windows.patience, end, known)
+    now = anchors.standing(end, known, patience=windows.patience)
     none = np.where(chains.listed, float(Reason.NO_OPEN_INTEREST), float(Reason.NOT_YET_OBSERVED))
     blank = np.where(known, float(Reason.WINDOW_NOT_COVERED), none)
     columns: dict[str, Floats] = {}
     for minutes, limit in zip(WINDOWS, windows.limits, strict=True):
-        before = _at_beginning(state, end - 60.0 * minutes, known, windows)
+        before = anchors.standing(end - 60.0 * minutes, known, patience=windows.patience, early=windows.early)
         change, pct = now - before, segments.share_pct(now, before)
         columns[f"change_{minutes}"], columns[f"pct_{minutes}"] = change, pct
         beyond = (np.abs(pct) > limit) & (limit > 0)
@@ -78,18 +78,9 @@ def observed(chains: Chains, state: State, windows: WindowSettings) -> State:
             "open_price": np.where(at_open & np.isnan(old["open_price"]), legs.last, old["open_price"]),
         }
     )
-    anchors = state.anchors.added(distinct, chains.stamped_at, np.where(taken, readings, np.nan))
+    interest, paid = (np.where(taken, values, np.nan) for values in (readings, legs.last))
+    anchors = state.anchors.added(distinct, chains.stamped_at, interest, paid)
     return replace(state, touched=chains.updated.copy(), stepped=state.stepped | distinct, anchors=anchors)
-
-
-def _at_beginning(state: State, instant: Floats, known: Bools, windows: WindowSettings) -> Floats:
-    """(R, 2) open interest [units] that stands for an instant (S,) [s since 1970 UTC], NaN where none does."""
-    anchors = state.anchors
-    before = anchors.read(instant - windows.patience, instant, known)
-    missing = known & np.isnan(before)
-    if missing.any():
-        before = np.where(missing, anchors.read(instant, instant + windows.early, missing), before)
-    return before
 
 
 def _day_build_up(chains: Chains, state: State, windows: WindowSettings) -> Floats:

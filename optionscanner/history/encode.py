@@ -353,5 +353,6 @@ def _anchor_rows(report: CycleReport, *, whole: bool) -> Iterable[Row]:
     chosen = np.isfinite(anchors.at) & (whole | ((anchors.at == anchors.newest) & anchors.written))
     for slot, segment in np.argwhere(chosen).tolist():
         key, rows = layout.segment_keys[segment], slice(int(layout.starts[segment]), int(layout.ends[segment]))
-        blobs = (array[rows].astype("<f8", copy=False).tobytes() for array in (strikes, anchors.values[slot]))
+        arrays = (strikes, anchors.values[slot], anchors.prices[slot])
+        blobs = (array[rows].astype("<f8", copy=False).tobytes() for array in arrays)
         yield (key.underlying, key.expiry.isoformat(), slot, STATE_VERSION, float(anchors.at[slot, segment]), *blobs)

@@ -21,10 +21,12 @@ from optionscanner.errors import HistoryError
 from optionscanner.history.archived import archived_chain, archived_files, archived_quotes, in_units
 from optionscanner.history.database import opened_for_reading, speaking
 from optionscanner.history.interest_map import stored_chain_map
+from optionscanner.history.looking_back import stored_against
 from optionscanner.history.schema import QUOTE_COLUMNS, reading_table
 from optionscanner.model.columns import ALERTS, READINGS, TableSpec
 from optionscanner.model.open_interest_map import ChainMap
 from optionscanner.model.readings import Reading
+from optionscanner.model.settings import WindowSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,33 @@ class HistoryReader:
             keys = pd.DataFrame({"session": number, "at": raw["at"].astype(float) / 1000.0, "expiry": raw["expiry"]})
             pieces.append(pd.concat([keys.astype({"expiry": object}), in_units(raw)], axis=1))
         return pd.concat(pieces, ignore_index=True)
+
+    def against(
+        self,
+        underlying: str,
+        expiry: date,
+        *,
+        at: float | None = None,
+        session: int | None = None,
+        windows: WindowSettings | None = None,
+    ) -> pd.DataFrame:
+        """Open interest and price of each leg now and 3, 5, 10, 15 and 30 minutes ago, as known at an instant.
+
+        `at` [s since 1970 UTC], None for the newest; columns as `model.looking_back.frame_of` has them, whose
+        `legs_against` answers the same from memory while a session runs. Raises HistoryError where nothing is stored.
+        """
+        number = self._session(session)
+        with speaking(self.path):
+            found = stored_against(
+                self._database.conn, self.path, number, self.archives().get(number),
+                underlying=underlying, expiry=expiry, at=at, windows=windows or WindowSettings(),
+            )  # fmt: skip
+        if found is None:
+            raise HistoryError(
+                f"history {self.path}: session {number} has seen nothing of {underlying} {expiry} by then; "
+                "ask for another chain or instant"
+            )
+        return found
 
     def open_interest_map(self, underlying: str, expiry: date, *, session: int | None = None) -> ChainMap:
         """A chain's open interest in each quarter hour of a session, by strike; of archived sessions as well.

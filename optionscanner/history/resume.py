@@ -142,9 +142,10 @@ def _resumed_anchors(connection: sqlite3.Connection, path: Path, session: int, l
     """The ring of observed open interest on `layout`."""
     at = np.full((SLOTS, layout.segments), np.nan)
     values: dict[int, Floats] = {}
+    prices: dict[int, Floats] = {}
     position = {(key.underlying, key.expiry.isoformat()): i for i, key in enumerate(layout.segment_keys)}
-    for underlying, expiry, slot, stamped_at, strikes, blob in connection.execute(
-        "SELECT underlying, expiry, slot, stamped_at, strikes, open_interest FROM state_anchors "
+    for underlying, expiry, slot, stamped_at, strikes, *blobs in connection.execute(
+        "SELECT underlying, expiry, slot, stamped_at, strikes, open_interest, last FROM state_anchors "
         "WHERE session = ? AND version = ? ORDER BY slot",
         (session, STATE_VERSION),
     ):
@@ -152,7 +153,7 @@ def _resumed_anchors(connection: sqlite3.Connection, path: Path, session: int, l
         if segment is None:
             continue
         listed = np.frombuffer(strikes, dtype="<f8")
-        if len(blob) != 2 * len(strikes):
+        if any(len(blob) != 2 * len(strikes) for blob in blobs):
             raise HistoryError(
                 f"history {path}: observed open interest of {underlying} {expiry} is not of {len(listed)} strikes; "
                 "move the file away, and a new one is begun"
@@ -160,9 +161,10 @@ def _resumed_anchors(connection: sqlite3.Connection, path: Path, session: int, l
         rows = layout.rows_of(np.full(len(listed), segment), listed)
         kept = rows >= 0
         at[slot, segment] = stamped_at
-        whole = values.setdefault(slot, np.full((layout.rows, 2), np.nan))
-        whole[rows[kept]] = np.frombuffer(blob, dtype="<f8").reshape(-1, 2)[kept]
-    return Anchors(layout, at, values, np.zeros(layout.segments, dtype=bool))
+        for held, blob in zip((values, prices), blobs, strict=True):
+            whole = held.setdefault(slot, np.full((layout.rows, 2), np.nan))
+            whole[rows[kept]] = np.frombuffer(blob, dtype="<f8").reshape(-1, 2)[kept]
+    return Anchors(layout, at, values, np.zeros(layout.segments, dtype=bool), prices)
 
 
 def resumed_trails(connection: sqlite3.Connection, session: int, day: DayContext) -> Trails:

@@ -292,11 +292,12 @@ STATE_ANCHORS = DeclaredTable(
     "state_anchors",
     {**_SESSION, **_CHAIN, "slot": "INTEGER", "version": "INTEGER"},
     ("session", "underlying", "expiry", "slot"),
-    {"stamped_at": "REAL", "strikes": "BLOB", "open_interest": "BLOB"},
+    {"stamped_at": "REAL", "strikes": "BLOB", "open_interest": "BLOB", "last": "BLOB"},
     without_rowid=False,
 )
 """Open interest of a chain's legs at its distinct observations of the last half hour: one row for each slot of the
-ring, replaced when the slot is written anew; little-endian float64, n strikes [₹] and n x 2 values (call, put)."""
+ring, replaced when the slot is written anew; little-endian float64, n strikes [₹] and n x 2 values (call, put), of
+open interest [units] and of the last price [₹]."""
 
 STATE_FUTURES = DeclaredTable(
     "state_futures",

@@ -1,8 +1,10 @@
-"""Open interest of every leg at the chain's distinct observations of the last half hour: what windows look back on.
+"""Open interest and price of every leg at the chain's distinct observations of the last half hour: what windows look
+back on.
 
-Main entries: `Anchors.added`, `Anchors.read`. An *anchor* is one distinct observation of a chain's open interest, kept
-in the slot of its half minute; a later one in the same half minute takes its place. So the memory is bounded however
-often a feed speaks, and every slot of the market's 18,000 legs is one array that cycles share until it is written anew.
+Main entries: `Anchors.added`, `Anchors.standing`, `Anchors.read`. An *anchor* is one distinct observation of a chain's
+open interest, kept in the slot of its half minute; a later one in the same half minute takes its place. So the memory
+is bounded however often a feed speaks, and every slot of the market's 18,000 legs is one array that cycles share until
+it is written anew.
 """
 
 from __future__ import annotations
@@ -34,11 +36,13 @@ class Anchors:
     that no chain uses are absent."""
     written: Bools
     """(S,) chains that got an anchor in the last cycle: their newest one."""
+    prices: Mapping[int, Floats]
+    """slot -> (R, 2) last price [₹] at the same anchors, NaN for a leg that was not seen then or had none."""
 
     @classmethod
     def fresh(cls, layout: Layout) -> Anchors:
         """Nothing observed yet."""
-        return cls(layout, np.full((SLOTS, layout.segments), np.nan), {}, np.zeros(layout.segments, dtype=bool))
+        return cls(layout, np.full((SLOTS, layout.segments), np.nan), {}, np.zeros(layout.segments, dtype=bool), {})
 
     @property
     def newest(self) -> Floats:
@@ -53,11 +57,12 @@ class Anchors:
         at = moved(self.at.T, segments, np.nan).T.copy()
         used = np.flatnonzero(np.isfinite(at).any(axis=1)).tolist()
         values = {slot: moved(self.values[slot], rows, np.nan) for slot in used}
-        return Anchors(layout, at, values, moved(self.written, segments, False))
+        prices = {slot: moved(self.prices[slot], rows, np.nan) for slot in used}
+        return Anchors(layout, at, values, moved(self.written, segments, False), prices)
 
-    def added(self, chosen: Bools, at: Floats, readings: Floats) -> Anchors:
-        """With an anchor of each chain in `chosen` (S,), stamped `at` (S,), of what was read (R, 2) [units]."""
-        stamps, values = self.at, dict(self.values)
+    def added(self, chosen: Bools, at: Floats, readings: Floats, prices: Floats) -> Anchors:
+        """With an anchor of each chain in `chosen` (S,), stamped `at` (S,): open interest (R, 2) [units], price [₹]."""
+        stamps, values, paid = self.at, dict(self.values), dict(self.prices)
         segments = np.flatnonzero(chosen)
         if len(segments):
             stamps = stamps.copy()
@@ -68,13 +73,28 @@ class Anchors:
                 mine[segments[slots == slot]] = True
                 rows = mine[self.layout.row_segment][:, None]
                 values[slot] = np.where(rows, readings, values.get(slot, np.nan))
-        return replace(self, at=stamps, values=values, written=chosen.copy())
+                paid[slot] = np.where(rows, prices, paid.get(slot, np.nan))
+        return replace(self, at=stamps, values=values, written=chosen.copy(), prices=paid)
 
-    def read(self, since: Floats, until: Floats, wanted: Bools) -> Floats:
+    def standing(
+        self, instant: Floats, wanted: Bools, *, patience: float, early: float = 0.0, prices: bool = False
+    ) -> Floats:
+        """(R, 2) open interest [units], or with `prices` the price [₹], that stands for an instant (S,); NaN: none.
+
+        The newest one at most `patience` s older, else one at most `early` s later.
+        """
+        before = self.read(instant - patience, instant, wanted, prices=prices)
+        missing = wanted & np.isnan(before)
+        if early > 0 and missing.any():
+            before = np.where(missing, self.read(instant, instant + early, missing, prices=prices), before)
+        return before
+
+    def read(self, since: Floats, until: Floats, wanted: Bools, *, prices: bool = False) -> Floats:
         """(R, 2) newest open interest [units] of each `wanted` leg (R, 2) at anchors from `since` to `until` (S,).
 
-        Both ends are included; NaN where no anchor in between has seen the leg.
+        Both ends are included; NaN where no anchor in between has seen the leg. With `prices`: its price [₹].
         """
+        held = self.prices if prices else self.values
         found = np.full(wanted.size, np.nan)
         left = np.where((self.at >= since) & (self.at <= until), self.at, -np.inf)
         legs: Ints = np.flatnonzero(wanted)
@@ -86,22 +106,11 @@ class Anchors:
             if not here.all():
                 inside = here[segment]
                 legs, segment = legs[inside], segment[inside]
-            values = self._gathered(np.where(here, slot, -1), legs, segment)
+            values = _gathered(held, np.where(here, slot, -1), legs, segment)
             found[legs] = values
             missing = np.isnan(values)
             legs, segment = legs[missing], segment[missing]
         return found.reshape(wanted.shape)
-
-    def _gathered(self, slot: Ints, legs: Ints, segment: Ints) -> Floats:
-        """Value of each flat leg (2 x row + side) in the slot of its chain; `segment` is each leg's chain."""
-        used = np.flatnonzero(np.bincount(slot[slot >= 0], minlength=SLOTS)).tolist()
-        if len(used) == 1:
-            return np.asarray(self.values[used[0]].ravel()[legs])
-        values, slot_of_leg = np.empty(len(legs)), slot[segment]
-        for k in used:
-            mine = np.flatnonzero(slot_of_leg == k)
-            values[mine] = self.values[k].ravel()[legs[mine]]
-        return values
 
     def first_after(self, instants: Floats) -> Floats:
         """(S,) stamp of the oldest anchor later than `instants` (S,), NaN where there is none."""
@@ -115,3 +124,15 @@ class Anchors:
 def slot_of(at: Floats) -> Ints:
     """Slot of each stamp [s since 1970 UTC]."""
     return np.asarray(np.floor_divide(at, SLOT_S).astype(np.int64) % SLOTS)
+
+
+def _gathered(held: Mapping[int, Floats], slot: Ints, legs: Ints, segment: Ints) -> Floats:
+    """Value of each flat leg (2 x row + side) in the slot of its chain; `segment` is each leg's chain."""
+    used = np.flatnonzero(np.bincount(slot[slot >= 0], minlength=SLOTS)).tolist()
+    if len(used) == 1:
+        return np.asarray(held[used[0]].ravel()[legs])
+    values, slot_of_leg = np.empty(len(legs)), slot[segment]
+    for k in used:
+        mine = np.flatnonzero(slot_of_leg == k)
+        values[mine] = held[k].ravel()[legs[mine]]
+    return values

@@ -18,7 +18,7 @@ from optionscanner.model.open_interest_map import OpenInterestMap
 from optionscanner.model.trails import Trails
 from optionscanner.model.usual import UsualRatios
 
-STATE_VERSION = 7
+STATE_VERSION = 8
 """Raised with every change of the names below or of their meaning; state of another version is not resumed."""
 
 SEGMENT_STATE: Mapping[str, str] = {

@@ -1,8 +1,12 @@
-"""What storing a cycle costs: `python -m tests.benchmarks.history`.
+"""What storing a cycle costs: `python -m tests.benchmarks.history [--days] [--day FOLDER]`.
 
 Two days of a market of the real size (17,200 legs), fsync on: a replay in which every leg, chain, future, spot, reading
 and state changes in each of 98 cycles (the worst there is), and live cycles in which a tenth of the chains is polled.
 Then the time of typical questions to the first file, and its size.
+
+With `--days`, and `--day FOLDER` for a recorded day as well, only this: a whole day is run, then the nearest chain of
+two names is asked for now against earlier minutes, and for its map of the day, in memory and in the file; both must
+agree.
 """
 
 from __future__ import annotations
@@ -13,16 +17,30 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import numpy as np
+import pandas as pd
 
+from optionscanner.adapters.recorded.format import read_day
+from optionscanner.adapters.recorded.replay import RecordedMarket
+from optionscanner.adapters.simulated.market import SimulatedMarket
+from optionscanner.clocks import ManualClock
+from optionscanner.cycle import Cycle, Sinks
+from optionscanner.health import Health
 from optionscanner.history.queries import HistoryReader
 from optionscanner.history.store import SqliteHistory
+from optionscanner.model.calendar import load_calendar
 from optionscanner.model.context import DayContext
+from optionscanner.model.frame import Frame
+from optionscanner.model.looking_back import legs_against
 from optionscanner.model.picture import MarketPicture
 from optionscanner.model.reports import CycleReport
 from optionscanner.model.sessions import Mode
+from optionscanner.model.settings import EngineSettings
+from optionscanner.ports import Market
 from tests import builders
 
 QUERIES = {
@@ -104,12 +122,71 @@ def timed(action: Callable[[], object]) -> float:
     return 1000 * min(times)
 
 
+def look_back(options: argparse.Namespace) -> None:
+    """Print what looking back takes at the end of whole days."""
+    calendar = load_calendar()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        if options.days:
+            clock = ManualClock(0.0, None, Event())
+            market: Market = SimulatedMarket(seed=7, clock=clock, calendar=calendar)
+            after_a_day("simulated day", market, clock, Mode.SIMULATED, Path(folder) / "simulated.db")
+        if options.day:
+            clock = ManualClock(0.0, None, Event())
+            recorded = RecordedMarket(read_day(options.day), clock, calendar)
+            after_a_day(f"recorded day {options.day.name}", recorded, clock, Mode.REPLAY, Path(folder) / "recorded.db")
+
+
+def after_a_day(title: str, market: Market, clock: ManualClock, mode: Mode, path: Path) -> None:
+    """Run the whole day into a history, then ask memory and file the same."""
+    settings, day = EngineSettings(), market.day
+    session = builders.run_session(mode, source=title, trading_date=day.session.date, seed=None)
+    history = SqliteHistory(path, mode)
+    instants = market.instants() or ()
+    history.begin(session, day, resume_within=None, now=instants[0])
+    sinks = Sinks(history, None, lambda report: Frame.of(datetime.fromtimestamp(report.as_of, UTC), ()))
+    cycle = Cycle(session=session, settings=settings, sinks=sinks, health=Health(settings), strict=True, limit=60.0)
+    for instant in instants:
+        clock.advance_to(instant)
+        chains = market.latest()
+        if len(chains.polls.segment):
+            cycle.run(chains)
+    history.close()
+    layout, trails = day.layout, cycle.trails
+    mapped, ring = cycle.open_interest_map, cycle.state.anchors
+    held = sum(values.nbytes for values in mapped.values.values())
+    print(f"{title}: {cycle.number} cycles, {2 * layout.rows:,} legs, history {path.stat().st_size / 1e6:.0f} MB")
+    print(f"  the map holds {held / 1e6:.1f} MB, the ring "
+          f"{sum(v.nbytes for kept in (ring.values, ring.prices) for v in kept.values()) / 1e6:.1f} MB")  # fmt: skip
+    with HistoryReader(path) as reader:
+        for name in ("NIFTY", "RELIANCE"):
+            segment = int(layout.underlying_front[layout.names.index(name)])
+            key = layout.segment_keys[segment]
+            calls = {
+                "against, memory": lambda key=key: legs_against(ring, key.underlying, key.expiry),
+                "against, file": lambda key=key: reader.against(key.underlying, key.expiry),
+                "map, memory": lambda segment=segment: mapped.chain(segment, day, trails),
+                "map, file": lambda key=key: reader.open_interest_map(key.underlying, key.expiry),
+            }
+            made = {what: call() for what, call in calls.items()}
+            same = made["map, memory"], made["map, file"]
+            np.testing.assert_array_equal(*(one.change[: len(same[1].begins)] for one in same))
+            pd.testing.assert_frame_equal(made["against, memory"], made["against, file"], rtol=0, atol=1e-9)
+            times = ", ".join(f"{what} {timed(call):.1f} ms" for what, call in calls.items())
+            strikes = len(same[0].strike)
+            print(f"  {name} {key.expiry}, {strikes} strikes, memory and file equal: {times}")
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="where to put the files: a real disk, not one in memory")
     parser.add_argument("--cycles", type=int, default=98)
+    parser.add_argument("--days", action="store_true", help="only what looks back over a whole simulated day")
+    parser.add_argument("--day", type=Path, help="folder of a recorded day, for the same")
     options = parser.parse_args()
+    if options.days or options.day:
+        look_back(options)
+        return
     day = builders.day_of(builders.full_layout())
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         path = Path(folder) / "worst.db"

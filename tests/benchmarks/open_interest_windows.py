@@ -94,7 +94,8 @@ def main():
             compare(market.layout, legs, change, found)
 
     count = int(np.isfinite(chains.legs.open_interest).sum())
-    ring = sum(values.nbytes for values in state.anchors.values.values()) + state.anchors.at.nbytes
+    kept = (*state.anchors.values.values(), *state.anchors.prices.values(), state.anchors.at)
+    ring = sum(values.nbytes for values in kept)
     print(f"{NAMES} underlyings, {market.layout.segments} chains, {count:,} legs, all updated; {given.cycles} cycles")
     print(f"equal in {given.frames} cycles; the ring holds {len(state.anchors.values)} slots, {ring / 1e6:.1f} MB")
     print(f"{'ms of one processor per cycle':<44}{'median':>12}{'95 %':>12}")
