@@ -20,7 +20,7 @@ from optionscanner.model.contracts import CALL, PUT, Floats, Ints
 from optionscanner.model.looking_back import NOW, frame_of
 from optionscanner.model.settings import WindowSettings
 
-_MARGIN_S = 900.0
+_MARGIN_S = 300.0
 """Seconds by which the newest distinct observation may be older than the instant, before more of the day is read."""
 _SIDES = {"CE": CALL, "PE": PUT}
 
@@ -123,7 +123,7 @@ class _Book:
         # What precedes the stretch belongs to its first observation.
         row = np.maximum(np.searchsorted(self.observed, quotes[:, 0], side="right") - 1, 0)
         changed = np.full(self._shape, -1, dtype=np.int64)
-        np.maximum.at(changed, (row, columns), np.arange(len(quotes)))
+        changed[row, columns] = np.arange(len(quotes))  # of several in one place the last stays
         newest = np.maximum.accumulate(changed, axis=0)
         self.interest, self.price = (np.append(quotes[:, i], np.nan)[newest] for i in (2, 3))
         # In memory a leg takes part in an observation by its open interest.
