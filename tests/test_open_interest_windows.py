@@ -1,4 +1,7 @@
-"""Open interest against earlier: each change is looked up again by plain loops over what was polled."""
+"""Open interest against earlier: each change is looked up again by plain loops over what was polled.
+
+Whole recorded days are in `test_replayed_open_interest.py`.
+"""
 
 import csv
 import json
@@ -7,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,9 +30,7 @@ from optionscanner.model.state import State
 from tests import builders
 from tests.builders import MONTHLY, WEEKLY, ist
 from tests.engine_builders import a_day, a_layout, assert_same, frozen, lively_pictures, poll, run
-from tests.recorded_days import august_29, january_30, pictures_of
 
-__all__ = ["august_29", "january_30"]
 SETTINGS = EngineSettings()
 PATIENCE, EARLY = 180.0, 15.0
 NONE = float("nan")
@@ -77,58 +77,6 @@ def check(ledger: Ledger, legs: list[object], reading, rows: np.ndarray) -> None
         before = [ledger.known.get(leg, NONE) - change for leg, change in zip(legs, expected, strict=True)]
         shares = [100 * c / b if b > 0 else NONE for c, b in zip(expected, before, strict=True)]
         np.testing.assert_allclose(reading[f"pct_{minutes}"][rows].ravel(), shares, rtol=1e-12)
-
-
-# Real days
-
-
-def recorded_chains(folder: Path) -> dict[tuple[str, str], dict[float, pd.DataFrame]]:
-    """(name, expiry) -> instant of a poll -> its rows by strike, as the file holds them."""
-    frame = pd.read_parquet(folder / "options.parquet")
-    frame["at"] = frame["observed_at"].astype("datetime64[ms, UTC]").astype("int64") / 1000.0
-    frame["expiry"] = frame["expiry"].astype(str)
-    return {
-        chain: dict(iter(rows.groupby("at"))) for chain, rows in frame.groupby(["underlying", "expiry"], observed=True)
-    }
-
-
-def check_day(folder: Path, wanted, least: int) -> None:
-    """Every leg of the wanted chains after every recorded instant of the day."""
-    raw, ledgers, state, compared = recorded_chains(folder), {}, None, 0
-    for chains in pictures_of(folder):
-        layout = chains.layout
-        state = state or State.fresh(layout)
-        state, reading = open_interest_legs(chains, state, SETTINGS)
-        for segment in np.flatnonzero(chains.updated).tolist():
-            key = layout.segment_keys[segment]
-            if not wanted(key):
-                continue
-            ledger = ledgers.setdefault(key, Ledger())
-            rows = raw[key.underlying, key.expiry.isoformat()][chains.observed_at[segment]]
-            seen = {
-                (strike, side): value if value >= 0 else NONE
-                for side in ("call", "put")
-                for strike, value in zip(rows["strike"], rows[f"{side}_open_interest"], strict=True)
-            }
-            ledger.polled(chains.stamped_at[segment], seen)
-            mine = np.arange(layout.starts[segment], layout.ends[segment])
-            check(ledger, [(k, side) for k in layout.strike[mine] for side in ("call", "put")], reading, mine)
-            compared += 2 * len(WINDOWS) * len(mine)
-    assert compared > least
-
-
-@pytest.mark.data
-@pytest.mark.slow
-def test_every_leg_and_instant_of_30_january(january_30: Path) -> None:
-    names = ("NIFTY", "BANKNIFTY", "MIDCPNIFTY", "RELIANCE", "SBIN", "IDEA")
-    check_day(january_30, lambda key: key.underlying in names, least=100_000)
-
-
-@pytest.mark.data
-@pytest.mark.slow
-def test_every_leg_and_minute_of_29_august(august_29: Path) -> None:
-    """Repeated stamps are refused there, far expiries are quiet for hours, and one gap is of twenty minutes."""
-    check_day(august_29, lambda key: key.expiry.day in (2, 4, 30) or key.expiry.year > 2026, least=100_000)
 
 
 # One chain, written out
