@@ -53,7 +53,7 @@ ROOMS = {
     "workbook.render": room("workbook.layout model", "numpy", pure=True),
     "adapters": room("model errors ports", "pandas pyarrow numpy scipy xlrd"),
     "adapters.angel": room(
-        "model errors ports", "numpy pandas pyarrow requests pyotp websockets keyring pyrate_limiter tenacity"
+        "model errors ports", "numpy pandas pyarrow requests pyotp aiohttp keyring pyrate_limiter tenacity"
     ),
     "console": room("model errors"),
     "cli": room("errors"),

@@ -127,7 +127,8 @@ class Board:
 
     def _spots(self, spots: Ints) -> dict[str, Floats]:
         """Values of the underlyings; what the broker says of the volume of an index has no meaning."""
-        found = {name: self._values[_INDEX[column], self.universe.first_spot + spots] for name, column in _SPOT.items()}
+        place = self.universe.first_spot + spots
+        found = {name: self._values[_INDEX[column], place] for name, column in _SPOT.items()}
         underlyings = self.universe.day.layout.underlyings
         found["volume"][[underlyings[i].kind == "INDEX" for i in spots.tolist()]] = np.nan
         return found
