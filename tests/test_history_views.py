@@ -11,7 +11,17 @@ import pytest
 
 from optionscanner.history.store import SqliteHistory
 from optionscanner.history.views import VIEWS
-from optionscanner.model.columns import FLOW, OPEN_INTEREST, PRICE, READINESS, STRADDLE, VOLATILITY_RANK, TableSpec
+from optionscanner.model.columns import (
+    BUILD_UP,
+    FLOW,
+    FUTURES,
+    OPEN_INTEREST,
+    PRICE,
+    READINESS,
+    STRADDLE,
+    VOLATILITY_RANK,
+    TableSpec,
+)
 from optionscanner.model.picture import MarketPicture
 from optionscanner.model.readings import Reading
 from optionscanner.model.reports import CycleReport
@@ -72,6 +82,8 @@ def two_polls() -> list[CycleReport]:
             ),
             "flow": blank_but(FLOW, 4, regime="BULLISH", ewma_atm=[1.5, 2.5, 3.5, 4.5]),
             "readiness": blank_but(READINESS, 3, readiness=[80.0, 20.0, 0.0], action="NO TRADE"),
+            "futures": blank_but(FUTURES, 2, open_interest_change=[65.0 * cycle, -500.0]),
+            "build_up": blank_but(BUILD_UP, 3, build_up=["LB", "", "SC"] if cycle == 1 else ["SB", "", "LU"]),
             "straddle": blank_but(STRADDLE, 4, vwap=[300.5, 400.5, np.nan, 50.5]),
             "volatility_rank": blank_but(
                 VOLATILITY_RANK, 3, iv_30=[0.12, 0.13, 0.14], iv_percentile=[40.0, 50.0, 60.0]
@@ -216,6 +228,16 @@ def test_stock_metrics_follow_the_nearest_expiry(connection: sqlite3.Connection)
             50.0,
         ),
         (late, "NIFTY", "2026-02-03", 25322.1, 500, 2.5, 25300.0, "BULLISH", 1.5, 80.0, None, 300.5, 0.12, None, 40.0),
+    ]
+
+
+def test_what_the_futures_say_stands_in_the_words_of_the_requirement(connection: sqlite3.Connection) -> None:
+    sql = "SELECT symbol, futures_oi_change, oi_signal FROM stock_metrics ORDER BY time, symbol"
+    assert connection.execute(sql).fetchall() == [
+        ("NIFTY", 65.0, "LONG_BUILDUP"),
+        ("RELIANCE", -500.0, "SHORT_COVERING"),
+        ("SENSEX", None, None),
+        ("NIFTY", 130.0, "SHORT_BUILDUP"),
     ]
 
 

@@ -1,7 +1,8 @@
 """Views under the names that the requirements use, with their columns and ours; times as text in IST.
 
-`VIEWS`: name -> SELECT. A column that nothing computes yet is NULL. Every view carries `session`, because one file can
-hold several sessions; ``session = (SELECT max(id) FROM session)`` is the newest.
+`VIEWS`: name -> SELECT. A column that nothing computes yet is NULL; so are the Greeks that are not stored, for which
+SQL would need functions that not every SQLite is built with. Every view carries `session`, because one file can hold
+several sessions; ``session = (SELECT max(id) FROM session)`` is the newest.
 """
 
 from __future__ import annotations
@@ -81,6 +82,11 @@ _NEAREST_FUTURE = """
     )
     ORDER BY f.at DESC LIMIT 1"""
 
+_OI_SIGNAL = (
+    "CASE b.build_up WHEN 'LB' THEN 'LONG_BUILDUP' WHEN 'SB' THEN 'SHORT_BUILDUP' "
+    "WHEN 'SC' THEN 'SHORT_COVERING' WHEN 'LU' THEN 'LONG_UNWINDING' END"
+)
+
 _STOCK_METRICS = f"""
 SELECT
     {_ist("p.at")} AS time,
@@ -90,7 +96,10 @@ SELECT
     p.forward AS forward,
     p.future_price AS future_price,
     ({_NEAREST_FUTURE}) AS futures_oi,
-    NULL AS futures_oi_change,
+    (
+        SELECT f.open_interest_change FROM futures f
+        WHERE f.session = p.session AND f.at = p.at AND f.underlying = p.underlying ORDER BY f.expiry LIMIT 1
+    ) AS futures_oi_change,
     i.put_call_ratio AS pcr_oi,
     i.put_call_ratio_volume AS pcr_volume,
     i.max_pain AS max_pain,
@@ -100,7 +109,7 @@ SELECT
     x.dex AS dex,
     x.vex AS vex,
     x.cex AS cex,
-    NULL AS oi_signal,
+    {_OI_SIGNAL} AS oi_signal,
     NULL AS momentum_score,
     NULL AS fii_net_delta,
     p.atm_strike AS atm_strike,
@@ -130,6 +139,7 @@ LEFT JOIN flow w ON w.session = p.session AND w.at = p.at AND w.underlying = p.u
 LEFT JOIN exposure_total x ON x.session = p.session AND x.at = p.at AND x.underlying = p.underlying
 LEFT JOIN straddle t ON t.session = p.session AND t.at = p.at AND t.underlying = p.underlying AND t.expiry = p.expiry
 LEFT JOIN volatility_rank v ON v.session = p.session AND v.at = p.at AND v.underlying = p.underlying
+LEFT JOIN build_up b ON b.session = p.session AND b.at = p.at AND b.underlying = p.underlying
 LEFT JOIN readiness r ON r.session = p.session AND r.at = p.at AND r.underlying = p.underlying
 WHERE p.expiry = (
     SELECT min(c.expiry) FROM contract c
