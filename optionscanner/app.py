@@ -154,7 +154,7 @@ def _run_session(config: Config, options: cli.Options, closing: ExitStack, *, wa
     )
     subject = Subject(config, history, workbook.path, session.trading_date, workbook)
     archive = closing.enter_context(Archive(subject, wall.now, source.clock.now))
-    attend = open_desk(cycle, archive, stop=stop, symbols=day.layout.names, saved=saved)
+    attend = open_desk(cycle, archive, closing, stop=stop, symbols=day.layout.names, saved=saved)
     if stacks := restarted_after():
         health.note(source.clock.now(), "supervisor", "a cycle hung, the program was started again", f"see {stacks}")
         log.warning("started again after a cycle that hung, stacks=%s", stacks)

@@ -139,6 +139,11 @@ class Cycle:
         self._show(self._newest, {})
 
     @property
+    def newest(self) -> CycleReport | None:
+        """The newest report; None before the first."""
+        return self._newest
+
+    @property
     def shown_as_of(self) -> float:
         """Instant of the newest picture [s since 1970 UTC], -inf before the first."""
         return float("-inf") if self._newest is None else self._newest.as_of

@@ -18,16 +18,20 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 
 from optionscanner.cycle import Cycle
+from optionscanner.desk_lookback import LookBack, Moment, Twins
 from optionscanner.desk_settings import (
     ENGINE_SETTINGS,
     Given,
     engine_settings,
     number,
     show_settings,
+    trimmed,
     watched,
+    word_of,
 )
 from optionscanner.errors import HistoryError, OptionScannerError
 from optionscanner.model.control import (
+    CONTROL_AS_OF,
     CONTROL_COMMAND,
     CONTROL_CONFIRM,
     CONTROL_REFRESH,
@@ -49,6 +53,7 @@ from optionscanner.model.frame import Cell, ControlReading
 from optionscanner.model.settings import EngineSettings
 from optionscanner.ports import History, WorkbookHost
 from optionscanner.workbook.render import Renderer, ShowSettings
+from optionscanner.workbook.render_cells import clock
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +84,12 @@ class Desk:
     """When the workbook was saved last before this start [s since 1970 UTC]; None where it did not exist."""
     archive: Callable[[], str] | None = None
     """Keeps a copy of the workbook and says so; None where that cannot be done."""
+    lookback: LookBack | None = None
+    """Answers what DRILLDOWN is to show of an earlier moment; None where that cannot be done."""
     restore: Callable[[], str] | None = None
     """Brings back deleted blocks and says so; None where that cannot be done."""
     _show: ShowSettings = field(init=False)
+    _moment: Moment = field(init=False)
     _engine: EngineSettings = field(init=False)
     _show_every: float = field(init=False)
     _kept: dict[str, Given] = field(default_factory=dict)
@@ -100,11 +108,13 @@ class Desk:
     _chosen_at: float = 0.0
     _obeyed_at: float = -math.inf
     """When the cells were read that held it."""
+    _twins: Twins = field(default_factory=Twins)
     _waiting: list[Request] = field(default_factory=list)
     """Requests that the history could not take yet."""
 
     def __post_init__(self) -> None:
         self._show, self._engine = self.renderer.settings, self.cycle.settings
+        self._moment = Moment(self.lookback, self.renderer)
         self._show_every = self.cycle.show_every
         for request in self.history.commands() if self.history is not None else ():
             self._recall(request)
@@ -113,10 +123,36 @@ class Desk:
     def attend(self) -> None:
         """Look at the user's cells once, obey what changed and answer it."""
         self._store()
+        self._attend()
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """Keep DRILLDOWN at the moment that is asked for."""
+        seconds = self._value(CONTROL_AS_OF)
+        self._moment.follow(seconds if isinstance(seconds, float) else None, self.cycle.newest)
+        found = self._moment.answer()
+        if found is None:
+            return
+        if found.report is not None:
+            self._answers[CONTROL_AS_OF] = f"accepted: the picture of {clock(found.report.as_of)}"
+        else:
+            self._answers[CONTROL_AS_OF] = f"refused: {_BY_NAME[CONTROL_AS_OF].label}: {found.refusal}"
+            self._note({"set": CONTROL_AS_OF, "value": seconds}, self._answers[CONTROL_AS_OF], accepted=False)
+            self._kept.pop(CONTROL_AS_OF, None)
+            self._since.pop(CONTROL_AS_OF, None)
+            self._moment.follow(None, None)
+        self.cycle.control = self._control()
+        self.cycle.show_again()
+
+    def _attend(self) -> None:
+        """What there is to do about the user's cells."""
         reading = self.host.control()
         if reading is None:
             return
-        if reading.at > self._obeyed_at and not _word(reading.values.get(CONTROL_COMMAND)):
+        reading, twins = self._twins.agreed(reading)
+        if twins:
+            self.host.set_inputs(twins)
+        if reading.at > self._obeyed_at and not word_of(reading.values.get(CONTROL_COMMAND)):
             self._obeyed = ""
         if reading.values == self._seen and not self._chosen:
             return
@@ -137,6 +173,8 @@ class Desk:
         """Take over what an earlier run accepted."""
         body = request.body
         name = str(body.get("set", ""))
+        if name == CONTROL_AS_OF:
+            return  # of the session in which it was asked
         if "do" in body:
             self._acknowledged = float(str(body.get("request") or 0))
             return
@@ -156,7 +194,7 @@ class Desk:
     def _first_look(self, reading: ControlReading) -> set[str]:
         """Make the cells and what is remembered agree; names whose value changed, or was put back."""
         names = [*(setting.name for setting in _LASTING), CONTROL_WATCHLIST]
-        cells = {name: _trimmed(reading.values[name]) for name in names if name in reading.values}
+        cells = {name: trimmed(reading.values[name]) for name in names if name in reading.values}
         is_new = all(cell in (None, ()) for cell in cells.values())
         changed, put_back = set(), {}
         for name, cell in cells.items():
@@ -172,7 +210,7 @@ class Desk:
         if put_back:
             self.host.set_inputs(put_back)
         self._seen = dict(reading.values)
-        command = _word(reading.values.get(CONTROL_COMMAND))
+        command = word_of(reading.values.get(CONTROL_COMMAND))
         request = _request_number(reading.values.get(CONTROL_REQUEST))
         if command and (request == self._acknowledged or command == Command.STOP):
             # It was obeyed before the restart, or chosen while nothing ran that could obey it.
@@ -197,12 +235,12 @@ class Desk:
         for name, cell in reading.values.items():
             if name in PROTOCOL or cell == seen.get(name) or name not in {*_BY_NAME, CONTROL_WATCHLIST}:
                 continue
-            trimmed = _trimmed(cell)
-            if self._same(name, trimmed, self._kept.get(name)):
+            tidy = trimmed(cell)
+            if self._same(name, tidy, self._kept.get(name)):
                 if self._answers.get(name, "").startswith("refused"):
                     self._answers[name] = "accepted"
                     changed.add(name)
-            elif self._take(name, trimmed):
+            elif self._take(name, tidy):
                 changed.add(name)
         return changed
 
@@ -231,7 +269,7 @@ class Desk:
 
     def _command(self, reading: ControlReading) -> bool:
         """Obey a command that was not obeyed yet; whether there is a new answer."""
-        word = _word(reading.values.get(CONTROL_COMMAND))
+        word = word_of(reading.values.get(CONTROL_COMMAND))
         request = _request_number(reading.values.get(CONTROL_REQUEST))
         if not word:
             self._chosen = ""
@@ -250,7 +288,7 @@ class Desk:
                 return False
         self._chosen = ""
         self._acknowledged, self._obeyed, self._obeyed_at = request, word, reading.at
-        confirmed = _word(reading.values.get(CONTROL_CONFIRM)) == YES
+        confirmed = word_of(reading.values.get(CONTROL_CONFIRM)) == YES
         accepted, answer = self._done(word, confirmed=confirmed)
         self._since[CONTROL_COMMAND], self._answers[CONTROL_COMMAND] = self.now(), answer
         self.cycle.health.note(self.cycle.shown_as_of, "control", answer, "")
@@ -354,22 +392,6 @@ class Desk:
             except HistoryError:  # the history says itself that it cannot be written
                 return
             self._waiting.pop(0)
-
-
-def _trimmed(cell: Given) -> Given:
-    """A column without the empty cells at its end, texts without spaces around; other cells as they are."""
-    if not isinstance(cell, tuple):
-        return cell
-    cells = [(c.strip() or None) if isinstance(c, str) else c for c in cell]
-    while cells and cells[-1] is None:
-        cells.pop()
-    return tuple(cells)
-
-
-def _word(cell: Given | None) -> str:
-    if isinstance(cell, str):
-        return cell.strip().upper()
-    return "" if cell is None or isinstance(cell, tuple) else f"{cell:g}"
 
 
 def _request_number(cell: Given | None) -> float:

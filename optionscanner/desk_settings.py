@@ -121,3 +121,20 @@ def _numbers(value: Cell) -> tuple[float, ...]:
 def number(value: Cell) -> float:
     """A value in force that is a number."""
     return float(str(value))
+
+
+def trimmed(cell: Given) -> Given:
+    """A column without the empty cells at its end, texts without spaces around; other cells as they are."""
+    if not isinstance(cell, tuple):
+        return cell
+    cells = [(c.strip() or None) if isinstance(c, str) else c for c in cell]
+    while cells and cells[-1] is None:
+        cells.pop()
+    return tuple(cells)
+
+
+def word_of(cell: Given | None) -> str:
+    """A cell as a command: a word in capitals, "" where it is empty."""
+    if isinstance(cell, str):
+        return cell.strip().upper()
+    return "" if cell is None or isinstance(cell, tuple) else f"{cell:g}"

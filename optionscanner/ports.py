@@ -11,6 +11,7 @@ from optionscanner.model.chains import Chains
 from optionscanner.model.context import DayContext
 from optionscanner.model.control import Request
 from optionscanner.model.frame import Cell, ControlReading, Frame, WriteResult
+from optionscanner.model.past import Question, Stored
 from optionscanner.model.reports import CycleReport
 from optionscanner.model.sessions import RunSession
 from optionscanner.model.state import Resume
@@ -92,6 +93,17 @@ class History(Protocol):
 
     def close(self) -> None:
         """Give the files back."""
+
+
+class Past(Protocol):
+    """Gives back earlier moments of the running session; may be asked from a thread of its own."""
+
+    def stored(self, now: CycleReport, question: Question, *, patience: float) -> Stored:
+        """What the newest picture until that moment held of the chain; `now` is the newest report.
+
+        Raises HistoryError, with the nearest moments that are covered, where that picture is more than `patience`
+        seconds older, or there is none.
+        """
 
 
 class Recorder(Protocol):

@@ -65,6 +65,7 @@ ROOMS = {
     "checkup": room("config cli console locks bootstrap model errors platforms"),
     "health": room("model analytics", "numpy"),
     "cycle": room("model analytics trading ports errors health workbook.render", "numpy"),
+    "lookback": room("model analytics ports errors", "numpy"),
     "desk": room("model ports errors cycle workbook.render workbook.layout"),
     "runner": room("model analytics trading ports errors logs workbook.render cycle", "apscheduler numpy"),
     "backtest": room("cycle model ports errors", "numpy pandas"),

@@ -6,9 +6,11 @@ Main entries: `open_session`, `resumed_state` and `resumed_trails`.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sqlite_utils import Database
@@ -176,17 +178,7 @@ def resumed_trails(connection: sqlite3.Connection, session: int, day: DayContext
         for i, (name, front) in enumerate(zip(layout.names, layout.underlying_front.tolist(), strict=True))
         if front >= 0
     }
-    rows = connection.execute(
-        f"SELECT price.at, price.underlying, price.expiry, {', '.join(SOURCES)} FROM price "
-        "LEFT JOIN straddle USING (session, at, underlying, expiry) "
-        "LEFT JOIN open_interest USING (session, at, underlying, expiry) "
-        "LEFT JOIN flow USING (session, at, underlying, expiry) "
-        "LEFT JOIN readiness USING (session, at, underlying) "
-        "LEFT JOIN build_up USING (session, at, underlying) "
-        "WHERE price.session = ? ORDER BY price.at",
-        (session,),
-    )
-    for at, underlying, expiry, *values in rows:
+    for at, underlying, expiry, *values in trail_rows(connection, session):
         i = nearest.get((underlying, expiry))
         if i is None:
             continue
@@ -195,6 +187,22 @@ def resumed_trails(connection: sqlite3.Connection, session: int, day: DayContext
             if value is not None:
                 trails.values[source][i, point] = value
     return trails
+
+
+def trail_rows(
+    connection: sqlite3.Connection, session: int, since: int = -1, until: int = 1 << 62
+) -> Iterator[tuple[Any, ...]]:
+    """(at [ms], underlying, expiry, value of each of `SOURCES`) of every stored chain from `since` to `until` [ms]."""
+    return connection.execute(
+        f"SELECT price.at, price.underlying, price.expiry, {', '.join(SOURCES)} FROM price "
+        "LEFT JOIN straddle USING (session, at, underlying, expiry) "
+        "LEFT JOIN open_interest USING (session, at, underlying, expiry) "
+        "LEFT JOIN flow USING (session, at, underlying, expiry) "
+        "LEFT JOIN readiness USING (session, at, underlying) "
+        "LEFT JOIN build_up USING (session, at, underlying) "
+        "WHERE price.session = ? AND price.at BETWEEN ? AND ? ORDER BY price.at",
+        (session, since, until),
+    )
 
 
 def resumed_encoder(connection: sqlite3.Connection, session: int, ids: ContractIds) -> Encoder:

@@ -182,6 +182,11 @@ class SqliteHistory:
             opened.incomplete = False
             raise trouble or HistoryBusy(f"history {self.path}: can be written again and is catching up")
 
+    @property
+    def session_number(self) -> int:
+        """Number of the open session in the file."""
+        return self._required().stored.id
+
     def counts(self) -> Mapping[str, int]:
         """Rows stored for the session: cycles, observations, refused, quotes, alerts, failures."""
         return dict(self._required().counts)
