@@ -15,10 +15,13 @@ import numpy as np
 from optionscanner.analytics.exposure import leg_exposures
 from optionscanner.analytics.open_interest import pain
 from optionscanner.analytics.open_interest_windows import open_interest_legs
+from optionscanner.analytics.price import stale_chains
 from optionscanner.analytics.pricing import price_market
 from optionscanner.errors import OptionScannerError
 from optionscanner.model.anchors import Anchors
+from optionscanner.model.columns import READINESS
 from optionscanner.model.past import Answer, Question, Stored
+from optionscanner.model.readings import Reading
 from optionscanner.model.reports import CycleReport
 from optionscanner.model.settings import EngineSettings
 from optionscanner.model.state import State
@@ -73,6 +76,9 @@ def report_of(stored: Stored, now: CycleReport, settings: EngineSettings) -> Cyc
     _, curve = pain(chains, state, settings)
     exposures = leg_exposures(chains, pricing, settings.exposure).reading
     made = {reading.spec.name: reading for reading in (legs, curve, exposures)}
+    if stale_chains(chains, settings)[np.flatnonzero(chains.updated)].any():
+        # A reading is stored when its chain is observed; what was withheld since, because nothing more came, is not.
+        made[READINESS.name] = _withheld(stored.readings[READINESS.name])
     return replace(
         now,
         as_of=stored.as_of,
@@ -85,6 +91,15 @@ def report_of(stored: Stored, now: CycleReport, settings: EngineSettings) -> Cyc
         failures=(),
         trails=stored.trails,
     )
+
+
+def _withheld(readiness: Reading) -> Reading:
+    """The reading without a value, as it is of a stale chain."""
+    blank = {
+        c.name: np.full(len(readiness), "", dtype=object) if c.kind == "text" else np.full(len(readiness), np.nan)
+        for c in READINESS.columns
+    }
+    return Reading(READINESS, blank)
 
 
 def _state(stored: Stored, now: State) -> State:
@@ -100,4 +115,5 @@ def _state(stored: Stored, now: State) -> State:
         read = np.where(seen, interest, read)
         anchors = anchors.added(chosen, np.where(chosen, stamp, np.nan), interest)
     state = replace(now, anchors=anchors)
-    return state.updated(leg={"read_open_interest": read})
+    first = np.where(stored.volatility_seen, now.leg["open_iv"], np.nan)
+    return state.updated(leg={"read_open_interest": read, "open_iv": first})

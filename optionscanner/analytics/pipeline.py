@@ -6,6 +6,7 @@
    straddle       its volume-weighted mean and its rolls               straddle.py
    settlement     on expiry day: where it may settle, the roll         settlement.py
 2. open_interest  sums, put-call ratios, maximum pain, walls            open_interest.py
+   pain           payout at every strike: the curve of maximum pain     open_interest.py
 3. exposure_legs  dealer exposure of each leg                           exposure.py
    exposure         by expiry, gamma walls and flip                     exposure.py (on exposure_flip.py)
    exposure_total   the same over the expiries of a name                exposure_total.py
@@ -216,6 +217,7 @@ ENGINES: tuple[Engine, ...] = (
     Engine("straddle", (), _straddle),
     Engine("settlement", ("price",), _settlement),
     Engine("open_interest", (), _open_interest),
+    Engine("pain", (), _pain),
     Engine("exposure_legs", (), _exposure_legs),
     Engine("exposure", ("exposure_legs",), _exposure),
     Engine("exposure_total", ("exposure_legs", "exposure"), _exposure_total),

@@ -6,6 +6,7 @@ costs does not grow with the day. Legs are found as `changes.py` describes.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,7 +23,7 @@ from optionscanner.history.resume import trail_rows
 from optionscanner.history.schema import reading_table
 from optionscanner.model.chains import Chains, Futures
 from optionscanner.model.columns import ALERTS, READINGS, TableSpec
-from optionscanner.model.contracts import Floats, Layout
+from optionscanner.model.contracts import Bools, Floats, Layout
 from optionscanner.model.past import Question, Stored
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -31,6 +32,8 @@ from optionscanner.model.trails import SOURCES, Trails
 
 _IST = timezone(timedelta(hours=5, minutes=30))
 _SIDES = {"CE": 0, "PE": 1}
+_OPENING_S = 3_600.0
+"""Time after which what was noted of the session's first minutes does not change any more."""
 _LOOK_BACK_S = 2_700.0
 """How far back open interest is read: the longest window, the patience with its beginning, and some."""
 _QUOTED = "last_paise, bid_paise, ask_paise, bid_quantity, ask_quantity, volume, open_interest, q.at - price_age_ms, " \
@@ -87,21 +90,34 @@ class _Asked:
         cycle, at = self._cycle(now.as_of, patience)
         polls = self._observations(cycle, at)
         if not polls:
-            raise HistoryError(
-                f"{self._question.underlying} {self._question.expiry:%d-%b-%y} had not been observed at {_clock(at)}; "
-                "pick a later time"
-            )
+            raise HistoryError(self._unseen(at))
         newest = polls[-1]
+        legs = self._legs(newest)
+        # Windows end at the newest change of open interest, which may be long before the newest poll.
+        moved = [t for t in legs[:, _LEGS.index("open_interest_at")].tolist() if math.isfinite(t)]
+        since = min([newest.observed_at, *([max(moved)] if moved else [])]) - 1000 * _LOOK_BACK_S
         made_at = self._row("SELECT at FROM cycle WHERE session = ? AND cycle = ?", newest.cycle)[0]
         readings = self._readings(made_at, at)
         return Stored(
             as_of=at / 1000.0,
-            chains=self._chains(at / 1000.0, newest, readings["price"]),
+            chains=self._chains(at / 1000.0, newest, legs, readings["price"]),
             readings=readings,
             alerts=self._alerts(cycle),
             trails=self._trails(now.trails, at),
-            interest=self._interest(polls),
+            interest=self._interest(self._observations(cycle, at, since)),
+            volatility_seen=self._volatility_seen(newest),
         )
+
+    def _unseen(self, at: int) -> str:
+        """That the chain had not been observed by then, and when it was first."""
+        question = self._question
+        first = self._row(
+            "SELECT k.at FROM observation o JOIN cycle k ON k.session = o.session AND k.cycle = o.cycle "
+            "WHERE o.session = ? AND underlying = ? AND expiry = ? AND in_picture = 1 ORDER BY observed_at LIMIT 1",
+            question.underlying, question.expiry.isoformat(),
+        )  # fmt: skip
+        nearest = f"its first picture is of {_clock(first[0])}" if first else "none of it is stored"
+        return f"{question.underlying} {question.expiry:%d-%b-%y} had not been observed at {_clock(at)}; {nearest}"
 
     def _row(self, sql: str, *given: object) -> tuple[Any, ...]:
         found = self._file.execute(sql, (self._number, *given)).fetchone()
@@ -123,19 +139,16 @@ class _Asked:
             raise HistoryError(f"nothing of this session is stored yet, so {_clock(asked)} cannot be shown")
         raise HistoryError(f"no picture of {_clock(asked)} is stored; the nearest are of {nearest}")
 
-    def _observations(self, cycle: int, at: int) -> list[_Observation]:
-        """Accepted polls of the chain until a cycle, oldest first: of the last half hour and some, at least one."""
+    def _observations(self, cycle: int, at: int, since: float | None = None) -> list[_Observation]:
+        """Accepted polls of the chain until a cycle, oldest first, from `since` [ms] on; else the newest alone."""
         key = (self._number, self._question.underlying, self._question.expiry.isoformat())
         sql = (
             "SELECT observed_at, stamped_at, cycle, anchored_at, coverage FROM observation WHERE session = ? "
             "AND underlying = ? AND expiry = ? AND in_picture = 1 AND cycle <= ? AND observed_at <= ?"
         )
-        since = at - round(1000 * _LOOK_BACK_S)
-        until = (*key, cycle, at)
-        rows = self._file.execute(f"{sql} AND observed_at >= ? ORDER BY observed_at", (*until, since)).fetchall()
-        if not rows:
-            rows = self._file.execute(f"{sql} ORDER BY observed_at DESC LIMIT 1", until).fetchall()
-        return [_Observation(*row) for row in rows]
+        order = "ORDER BY observed_at DESC LIMIT 1" if since is None else "AND observed_at >= ? ORDER BY observed_at"
+        given = (*key, cycle, at, *([] if since is None else [math.floor(since)]))
+        return [_Observation(*row) for row in self._file.execute(f"{sql} {order}", given)]
 
     def _contracts(self) -> dict[int, int]:
         """Contract -> flat leg (2 x row within the chain + side)."""
@@ -167,6 +180,17 @@ class _Asked:
             found.append((poll.stamped_at / 1000.0, whole))
         return tuple(found)
 
+    def _volatility_seen(self, newest: _Observation) -> Bools:
+        """(rows, 2) legs that had a volatility until a poll of the first hour; all of them after a later one."""
+        if newest.observed_at / 1000.0 > self._now.day.session.opens.timestamp() + _OPENING_S:
+            return np.ones((self._layout.rows, 2), dtype=bool)
+        seen = np.zeros(2 * len(self._strikes), dtype=bool)
+        for _, leg, volatility in self._rows("q.volatility_ppm", None, newest.observed_at):
+            seen[leg] |= volatility is not None
+        whole = np.zeros((self._layout.rows, 2), dtype=bool)
+        whole[self._start : self._start + len(self._strikes)] = seen.reshape(-1, 2)
+        return whole
+
     def _rows(self, columns: str, anchor: int | None, until: int) -> Iterator[tuple[Any, ...]]:
         """(instant [ms], flat leg, columns) of every quote of the chain from an anchor to a poll, oldest first.
 
@@ -197,11 +221,11 @@ class _Asked:
             if number in of_leg:
                 yield at, of_leg[number], *row
 
-    def _chains(self, as_of: float, newest: _Observation, price: Reading) -> Chains:
+    def _chains(self, as_of: float, newest: _Observation, legs: Floats, price: Reading) -> Chains:
         """The picture: the chain's legs, and spot and future as they were priced with."""
         now, layout, segment = self._now, self._layout, self._segment
         rows = slice(self._start, self._start + len(self._strikes))
-        legs, columns = self._legs(newest), {}
+        columns = {}
         for i, name in enumerate(_LEGS):
             values = legs[:, i].reshape(-1, 2)
             scale = 100.0 if name in ("last", "bid", "ask") else 1000.0 if name.endswith("_at") else 1.0

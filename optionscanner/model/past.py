@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from optionscanner.model.chains import Chains
-from optionscanner.model.contracts import Floats
+from optionscanner.model.contracts import Bools, Floats
 from optionscanner.model.readings import Reading
 from optionscanner.model.reports import CycleReport
 from optionscanner.model.trails import Trails
@@ -42,6 +42,8 @@ class Stored:
     interest: tuple[tuple[float, Floats], ...]
     """(stamp [s since 1970 UTC], (rows, 2) open interest [units]) of the chain's observations of the last half hour
     and some, oldest first."""
+    volatility_seen: Bools
+    """(rows, 2) legs that had a volatility until then; all of them once the session is an hour old."""
 
 
 @dataclass(frozen=True, slots=True)
