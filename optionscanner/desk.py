@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 
 from optionscanner.cycle import Cycle
-from optionscanner.desk_lookback import LookBack, Moment, Twins
+from optionscanner.desk_lookback import LookBack, Moment, Twins, answered
 from optionscanner.desk_settings import (
     ENGINE_SETTINGS,
     Given,
@@ -53,7 +53,6 @@ from optionscanner.model.frame import Cell, ControlReading
 from optionscanner.model.settings import EngineSettings
 from optionscanner.ports import History, WorkbookHost
 from optionscanner.workbook.render import Renderer, ShowSettings
-from optionscanner.workbook.render_cells import clock
 
 log = logging.getLogger(__name__)
 
@@ -128,21 +127,21 @@ class Desk:
 
     def _look_back(self) -> None:
         """Keep DRILLDOWN at the moment that is asked for."""
-        seconds = self._value(CONTROL_AS_OF)
-        self._moment.follow(seconds if isinstance(seconds, float) else None, self.cycle.newest)
+        self._follow()
         found = self._moment.answer()
         if found is None:
             return
-        if found.report is not None:
-            self._answers[CONTROL_AS_OF] = f"accepted: the picture of {clock(found.report.as_of)}"
-        else:
-            self._answers[CONTROL_AS_OF] = f"refused: {_BY_NAME[CONTROL_AS_OF].label}: {found.refusal}"
-            self._note({"set": CONTROL_AS_OF, "value": seconds}, self._answers[CONTROL_AS_OF], accepted=False)
-            self._kept.pop(CONTROL_AS_OF, None)
-            self._since.pop(CONTROL_AS_OF, None)
-            self._moment.follow(None, None)
+        self._answers[CONTROL_AS_OF] = said = answered(found, _BY_NAME[CONTROL_AS_OF].label)
+        if found.report is None:
+            self._note({"set": CONTROL_AS_OF, "value": self._value(CONTROL_AS_OF)}, said, accepted=False)
+            del self._kept[CONTROL_AS_OF], self._since[CONTROL_AS_OF]
+            self._follow()
         self.cycle.control = self._control()
         self.cycle.show_again()
+
+    def _follow(self) -> None:
+        seconds = self._value(CONTROL_AS_OF)
+        self._moment.follow(seconds if isinstance(seconds, float) else None, self.cycle.newest)
 
     def _attend(self) -> None:
         """What there is to do about the user's cells."""
@@ -359,6 +358,7 @@ class Desk:
         self.cycle.tracked = show.tracked
         self.cycle.show_every = max(self._show_every, number(self._value(CONTROL_REFRESH)))
         self.host.share = number(self._value(CONTROL_SHARE)) / 100.0
+        self._follow()
         self.cycle.control = self._control()
 
     def _control(self) -> Control:

@@ -12,6 +12,7 @@ from optionscanner.model.frame import Cell, ControlReading
 from optionscanner.model.past import Answer, Question
 from optionscanner.model.reports import CycleReport
 from optionscanner.workbook.render import Renderer
+from optionscanner.workbook.render_cells import clock
 from optionscanner.workbook.render_view import View
 
 Given = Cell | tuple[Cell, ...]
@@ -25,6 +26,13 @@ class LookBack(Protocol):
 
     def answer(self) -> Answer | None:
         """The answer to the newest question, once; None before it is there."""
+
+
+def answered(found: Answer, label: str) -> str:
+    """What stands beside the cell called `label`."""
+    if found.report is None:
+        return f"refused: {label}: {found.refusal}"
+    return f"accepted: the picture of {clock(found.report.as_of)}"
 
 
 @dataclass

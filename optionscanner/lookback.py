@@ -17,8 +17,10 @@ from optionscanner.analytics.open_interest import pain
 from optionscanner.analytics.open_interest_windows import open_interest_legs
 from optionscanner.analytics.price import stale_chains
 from optionscanner.analytics.pricing import price_market
+from optionscanner.analytics.readiness import ACTIONS, action_band, time_part
 from optionscanner.errors import OptionScannerError
 from optionscanner.model.anchors import Anchors
+from optionscanner.model.chains import Chains
 from optionscanner.model.columns import READINESS
 from optionscanner.model.past import Answer, Question, Stored
 from optionscanner.model.readings import Reading
@@ -76,9 +78,7 @@ def report_of(stored: Stored, now: CycleReport, settings: EngineSettings) -> Cyc
     _, curve = pain(chains, state, settings)
     exposures = leg_exposures(chains, pricing, settings.exposure).reading
     made = {reading.spec.name: reading for reading in (legs, curve, exposures)}
-    if stale_chains(chains, settings)[np.flatnonzero(chains.updated)].any():
-        # A reading is stored when its chain is observed; what was withheld since, because nothing more came, is not.
-        made[READINESS.name] = _withheld(stored.readings[READINESS.name])
+    made[READINESS.name] = _readiness(chains, stored.readings[READINESS.name], settings)
     return replace(
         now,
         as_of=stored.as_of,
@@ -93,13 +93,21 @@ def report_of(stored: Stored, now: CycleReport, settings: EngineSettings) -> Cyc
     )
 
 
-def _withheld(readiness: Reading) -> Reading:
-    """The reading without a value, as it is of a stale chain."""
-    blank = {
-        c.name: np.full(len(readiness), "", dtype=object) if c.kind == "text" else np.full(len(readiness), np.nan)
-        for c in READINESS.columns
-    }
-    return Reading(READINESS, blank)
+def _readiness(chains: Chains, stored: Reading, settings: EngineSettings) -> Reading:
+    """The stored reading with what became of it since by the clock alone: it is stored only when its chain is seen."""
+    if stale_chains(chains, settings)[chains.updated].any():
+        blank = {
+            c.name: np.full(len(stored), "", dtype=object) if c.kind == "text" else np.full(len(stored), np.nan)
+            for c in READINESS.columns
+        }
+        return Reading(READINESS, blank)
+    time = np.where(np.isfinite(stored["time"]), time_part(chains, settings.readiness)[chains.layout.underlying_front],
+                    np.nan)  # fmt: skip
+    whole, then = (np.asarray(stored[name], dtype=np.float64) for name in ("readiness", "time"))
+    total = np.where(stored["direction"] == "", whole, whole - then + time)
+    band = np.where(np.isfinite(total), action_band(total, settings.readiness), 0)
+    action = np.array(ACTIONS, dtype=object)[band]
+    return Reading(READINESS, {**stored.columns, "time": time, "readiness": total, "action": action})
 
 
 def _state(stored: Stored, now: State) -> State:
