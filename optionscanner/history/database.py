@@ -181,3 +181,9 @@ def _check_header(path: Path) -> None:
         raise HistoryError(f"history {path}: cannot be read ({reason_of(error)}); check its permissions") from error
     if header and header != _HEADER:
         raise HistoryError(f"history {path}: expected an SQLite database, found something else; choose another file")
+
+
+def ist_clock(instant: float) -> str:
+    """hh:mm:ss IST of an instant [s since 1970 UTC]; IST is UTC+05:30 all year."""
+    second = int(instant + 19_800) % 86_400
+    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"

@@ -11,14 +11,13 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from optionscanner.errors import HistoryError
-from optionscanner.history.database import opened_for_reading, speaking
+from optionscanner.history.database import ist_clock, opened_for_reading, speaking
 from optionscanner.history.resume import trail_rows
 from optionscanner.history.schema import reading_table
 from optionscanner.model.chains import Chains, Futures
@@ -30,7 +29,6 @@ from optionscanner.model.reasons import Reason
 from optionscanner.model.reports import CycleReport
 from optionscanner.model.trails import SOURCES, Trails
 
-_IST = timezone(timedelta(hours=5, minutes=30))
 _SIDES = {"CE": 0, "PE": 1}
 _OPENING_S = 3_600.0
 """Time after which what was noted of the session's first minutes does not change any more."""
@@ -116,8 +114,8 @@ class _Asked:
             "WHERE o.session = ? AND underlying = ? AND expiry = ? AND in_picture = 1 ORDER BY observed_at LIMIT 1",
             question.underlying, question.expiry.isoformat(),
         )  # fmt: skip
-        nearest = f"its first picture is of {_clock(first[0])}" if first else "none of it is stored"
-        return f"{question.underlying} {question.expiry:%d-%b-%y} had not been observed at {_clock(at)}; {nearest}"
+        nearest = f"its first picture is of {ist_clock(first[0] / 1000)}" if first else "none of it is stored"
+        return f"{question.underlying} {question.expiry:%d-%b-%y} had not been observed at {ist_clock(at / 1000)}; {nearest}"
 
     def _row(self, sql: str, *given: object) -> tuple[Any, ...]:
         found = self._file.execute(sql, (self._number, *given)).fetchone()
@@ -129,15 +127,15 @@ class _Asked:
         of = "SELECT cycle, at FROM cycle WHERE session = ? AND at"
         before = self._row(f"{of} <= ? ORDER BY at DESC LIMIT 1", asked)
         if asked > round(1000 * now):
-            last = f"; the newest picture is of {_clock(before[1])}" if before else ""
-            raise HistoryError(f"{_clock(asked)} is still to come{last}")
+            last = f"; the newest picture is of {ist_clock(before[1] / 1000)}" if before else ""
+            raise HistoryError(f"{ist_clock(asked / 1000)} is still to come{last}")
         if before and asked - before[1] <= 1000 * patience:
             return before[0], before[1]
         after = self._row(f"{of} > ? ORDER BY at LIMIT 1", asked)
-        nearest = " and ".join(_clock(found[1]) for found in (before, after) if found)
+        nearest = " and ".join(ist_clock(found[1] / 1000) for found in (before, after) if found)
         if not nearest:
-            raise HistoryError(f"nothing of this session is stored yet, so {_clock(asked)} cannot be shown")
-        raise HistoryError(f"no picture of {_clock(asked)} is stored; the nearest are of {nearest}")
+            raise HistoryError(f"nothing of this session is stored yet, so {ist_clock(asked / 1000)} cannot be shown")
+        raise HistoryError(f"no picture of {ist_clock(asked / 1000)} is stored; the nearest are of {nearest}")
 
     def _observations(self, cycle: int, at: int, since: float | None = None) -> list[_Observation]:
         """Accepted polls of the chain until a cycle, oldest first, from `since` [ms] on; else the newest alone."""
@@ -329,7 +327,3 @@ def _column(kind: str, value: object, count: int, place: int) -> np.ndarray:
     if value is not None:
         numbers[place] = float(str(value)) / (1000.0 if kind == "time" else 1.0)
     return numbers
-
-
-def _clock(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds / 1000.0, UTC).astimezone(_IST):%H:%M:%S}"

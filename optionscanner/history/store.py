@@ -19,7 +19,7 @@ from sqlite_utils import Database
 from optionscanner.errors import HistoryBusy, HistoryError
 from optionscanner.history.commands import accepted_requests, add_request
 from optionscanner.history.contract_ids import ContractIds
-from optionscanner.history.database import check_file, opened_for_writing, speaking, transaction
+from optionscanner.history.database import check_file, ist_clock, opened_for_writing, speaking, transaction
 from optionscanner.history.encode import EncodedCycle, Encoder, Row, milliseconds
 from optionscanner.history.interest_map import resumed_map
 from optionscanner.history.migrations import SCHEMA_VERSION, migrate
@@ -126,7 +126,7 @@ class SqliteHistory:
         stored, last = opened.stored, opened.stored.last_stored_at
         if last is None:
             return Resume(None, 0, None, stored.note or "nothing of this session is stored, it begins anew")
-        continued = f"the session continues after cycle {stored.cycles}, stored at {_ist_clock(last)}"
+        continued = f"the session continues after cycle {stored.cycles}, stored at {ist_clock(last)}"
         age = now - last
         trails = resumed_trails(self._database.conn, stored.id, day)
         mapped = resumed_map(self._database.conn, self.path, stored.id, day)
@@ -293,8 +293,8 @@ class SqliteHistory:
             return True
         if found or report.cycle <= opened.last_cycle:
             raise HistoryError(
-                f"history {self.path}: cycle {report.cycle} of {_ist_clock(report.as_of)} comes after "
-                f"cycle {opened.last_cycle} of {_ist_clock(opened.last_at / 1000)}; number and instant of a cycle "
+                f"history {self.path}: cycle {report.cycle} of {ist_clock(report.as_of)} comes after "
+                f"cycle {opened.last_cycle} of {ist_clock(opened.last_at / 1000)}; number and instant of a cycle "
                 "must be new, it was not stored"
             )
         # The clock went backwards: the cycle is new all the same, and its number keeps the order.
@@ -394,9 +394,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _ist_clock(instant: float) -> str:
-    """hh:mm:ss IST of an instant [s since 1970 UTC]; IST is UTC+05:30 all year."""
-    second = int(instant + 19_800) % 86_400
-    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
