@@ -39,9 +39,9 @@ _MARKET = (
     Column("Underlying", 13, "exposure.name", Kind.TEXT, note="a name, or MARKET, INDICES, STOCKS: the sum of these"),
     Column("Expiry", 9, "exposure.expiry", Kind.DATE, note="expiry of the row; all 3 = the next three summed"),
     Column("GEX", 9, "exposure.gex", Kind.CRORE, "₹ cr / 1 %"),
-    Column("GEX pct", 6, "exposure_rank.gex_percentile", Kind.SCORE, "0-100"),
+    Column("GEX pct", 7, "exposure_rank.gex_percentile", Kind.SCORE, "0-100"),
     Column("Days", 5, "exposure_rank.sessions", Kind.COUNT, "of 60"),
-    Column("GEX/T %", 6, "exposure_rank.gex_turnover_pct", Kind.PERCENT, "turnover"),
+    Column("GEX/T %", 7, "exposure_rank.gex_turnover_pct", Kind.PERCENT, "turnover"),
     Column("Share %", 7, "exposure.gex_share_pct", Kind.PERCENT, "of gamma"),
     Column("Regime", 9, "exposure.regime", Kind.WORD),
     Column("Flip", 9, "exposure.gamma_flip", Kind.PRICE, "₹ or points"),
@@ -54,7 +54,7 @@ _MARKET = (
     Column("VEX", 8, "exposure.vex", Kind.CRORE, "₹ cr / point"),
     Column("CEX", 8, "exposure.cex", Kind.CRORE, "₹ cr / day"),
     Column("OI time", 8, "exposure.open_interest_time", Kind.TIME, "IST"),
-    Column("Status", 11, "exposure.status", Kind.TEXT),
+    Column("Status", 9, "exposure.status", Kind.TEXT),
 )
 
 _OI_CLOSE = "at the previous session's close"

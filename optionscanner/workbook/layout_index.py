@@ -154,7 +154,7 @@ _CARDS = (
             ("Straddle, VWAP", ((0, "price.straddle", Kind.PRICE), (2, "straddle.vwap", Kind.PRICE))),
             ("Straddle O, H, L", ((0, "price.straddle_open", Kind.PRICE), (1, "price.straddle_high", Kind.PRICE),
                                  (2, "price.straddle_low", Kind.PRICE))),
-            ("Exp. move ±, IV 30 d", ((0, "price.expected_move", Kind.PRICE),
+            ("Move ±, IV 30 d", ((0, "price.expected_move", Kind.PRICE),
                                       (2, "volatility_rank.iv_30", Kind.VOLATILITY))),
             ("ATM IV, chg, RR 25", ((0, "price.atm_iv", Kind.VOLATILITY),
                                     (1, "price.atm_iv_change", Kind.VOLATILITY_CHANGE),

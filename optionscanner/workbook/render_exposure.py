@@ -51,7 +51,7 @@ def _market_rows(view: View, stocks: list[int]) -> list[Row]:
         lines = _Lines(view, sums)
         for i in range(len(sums)):
             all_, up, down = (f"{np.nan_to_num(sums[n][i]):.0f}" for n in ("names", "positive", "negative"))
-            lines.add(i, str(sums["underlying"][i]), f"{all_} names", regime=f"{up} +  {down} -")
+            lines.add(i, str(sums["underlying"][i]), f"{all_} names", regime=f"{up}+ {down}-")
         rows += lines.rows
     if totals is None or by_expiry is None:
         return rows
@@ -158,11 +158,11 @@ def _example(view: View, segment: int) -> dict[str, Cell]:
         "rate": clean(pricing.rate),
         "call_sign": GEX_SIGNS[sign][CALL] if sign else None,
     }
-    title = f"{found['name']}: GEX by strike, ₹ crore per 1 %"
+    title = f"{found['name']}: GEX by strike, ₹ crore / 1 %"
     if by_expiry is not None:
         words = (("spot", report.chains.spot[segment]), ("flip", by_expiry["gamma_flip"][segment]),
-                 ("call wall", by_expiry["call_gamma_wall"][segment]),
-                 ("put wall", by_expiry["put_gamma_wall"][segment]))  # fmt: skip
+                 ("C wall", by_expiry["call_gamma_wall"][segment]),
+                 ("P wall", by_expiry["put_gamma_wall"][segment]))  # fmt: skip
         title += "".join(f", {word} {round(float(value), 2):,.10g}" for word, value in words if np.isfinite(value))
         title += f"  ({clock(float(report.chains.stamped_at[segment]))})"
     return {**found, "chart_title": clean_text(title)}
