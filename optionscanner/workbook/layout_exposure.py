@@ -62,12 +62,14 @@ _PARTICIPANTS = (
     Column("Participant", 16, "participant.name", Kind.TEXT, "index options",
            note="category of the exchange's participant-wise file"),
     *(
-        Column(f"{side} {what}", 10, f"participant.{side.lower()}_{what}", Kind.COUNT, "contracts", role,
+        # The worked example above has its numbers in the third column.
+        Column(f"{side} {what}", 11 if (side, what) == ("Call", "short") else 10,
+               f"participant.{side.lower()}_{what}", Kind.COUNT, "contracts", role,
                note=f"index {side.lower()}s, {what}: contracts {_OI_CLOSE}")
         for side, role in (("Call", Role.CALL), ("Put", Role.PUT))
         for what in ("long", "short", "net")
     ),
-    Column("Future net", 10, "participant.future_net", Kind.COUNT, "contracts",
+    Column("Future net", 9, "participant.future_net", Kind.COUNT, "contracts",
            note=f"index futures, long less short: contracts {_OI_CLOSE}"),
 )  # fmt: skip
 

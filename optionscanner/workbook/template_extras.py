@@ -140,5 +140,6 @@ def write_formulas(sheet: Sheet, worksheet: Any, format_of: Callable[[looks.Look
         align = "left" if formula.kind in (Kind.TEXT, Kind.DATE_TIME) else "right"
         number_format = {} if formula.kind is Kind.TEXT else {"num_format": formula.kind.number_format}
         look = {**looks.BASE, "bottom": 1, "bottom_color": looks.LINE, "align": align, "bold": True, **number_format}
+        look |= {"shrink": True} if formula.kind.shrink else {}
         # The answer is blank rather than 0 where nothing computes it on opening.
         worksheet.write_formula(formula.row - 1, formula.column - 1, formula.formula, format_of(look), value="")
