@@ -114,6 +114,7 @@ def _state(stored: Stored, now: State) -> State:
     """What the windows look back on, rebuilt; what does not change after the open is that of now."""
     layout = stored.chains.layout
     anchors, read = Anchors.fresh(layout), np.full((layout.rows, 2), np.nan)
+    unpriced = read.copy()  # prices of then are for build-up, which is stored
     for stamp, interest in stored.interest:
         seen = np.isfinite(interest)
         if not (seen & (interest != read)).any():
@@ -121,7 +122,7 @@ def _state(stored: Stored, now: State) -> State:
         segments = np.unique(layout.row_segment[seen.any(axis=1)])
         chosen = np.isin(np.arange(layout.segments), segments)
         read = np.where(seen, interest, read)
-        anchors = anchors.added(chosen, np.where(chosen, stamp, np.nan), interest)
+        anchors = anchors.added(chosen, np.where(chosen, stamp, np.nan), interest, unpriced)
     state = replace(now, anchors=anchors)
     first = np.where(stored.volatility_seen, now.leg["open_iv"], np.nan)
     return state.updated(leg={"read_open_interest": read, "open_iv": first})

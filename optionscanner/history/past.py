@@ -115,7 +115,8 @@ class _Asked:
             question.underlying, question.expiry.isoformat(),
         )  # fmt: skip
         nearest = f"its first picture is of {ist_clock(first[0] / 1000)}" if first else "none of it is stored"
-        return f"{question.underlying} {question.expiry:%d-%b-%y} had not been observed at {ist_clock(at / 1000)}; {nearest}"
+        chain = f"{question.underlying} {question.expiry:%d-%b-%y}"
+        return f"{chain} had not been observed at {ist_clock(at / 1000)}; {nearest}"
 
     def _row(self, sql: str, *given: object) -> tuple[Any, ...]:
         found = self._file.execute(sql, (self._number, *given)).fetchone()
