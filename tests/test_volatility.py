@@ -25,15 +25,29 @@ from optionscanner.analytics.settlement import settlement
 from optionscanner.analytics.straddle import straddle
 from optionscanner.analytics.volatility import volatility
 from optionscanner.analytics.volatility_rank import place, volatility_rank
+from optionscanner.history.store import SqliteHistory
 from optionscanner.model.calendar import IST, load_calendar
 from optionscanner.model.contracts import SegmentKey
 from optionscanner.model.daily import DailyContext
+from optionscanner.model.picture import MarketPicture
 from optionscanner.model.reasons import Reason
 from optionscanner.model.settings import EngineSettings, VolatilitySettings
 from optionscanner.model.state import State
 from optionscanner.workbook.render_index import rolls
-from tests.builders import MONTHLY, TRADING_DATE, WEEKLY, ist, trading_session
-from tests.engine_builders import a_day, a_layout, lively_pictures, poll, priced, replayed, run, seen
+from tests.builders import MONTHLY, TRADING_DATE, WEEKLY, ist, report, run_session, trading_session
+from tests.engine_builders import (
+    LivelyMarket,
+    a_day,
+    a_layout,
+    assert_same,
+    lively_day,
+    lively_pictures,
+    poll,
+    priced,
+    replayed,
+    run,
+    seen,
+)
 from tests.recorded_days import TapeClock, august_29, january_30
 
 __all__ = ["august_29", "january_30"]
@@ -499,3 +513,33 @@ def test_no_expiry_no_row():
 def test_how_contracts_settle_follows_the_date(day, begins, by):
     session = load_calendar().session_on(day)
     assert (f"{session.settlement_from:%H:%M}", session.settles_by) == (begins, by)
+
+
+# A restart
+
+
+def test_a_restart_in_the_last_half_hour_loses_nothing(tmp_path):
+    """Stored and resumed after each of eight cycles, the day ends with the numbers of a day without a restart."""
+    market = LivelyMarket(lively_day(), 11)
+    session = replace(market.day.session, settlement_from=datetime.fromtimestamp(ist(15, 0), IST))
+    day = replace(market.day, session=session)
+    picture, pictures = MarketPicture(day), []
+    for minute in (16, 17, 340, 346, 349, 352, 355, 358):
+        at = ist(9, 15) + 60 * minute if minute > 17 else ist(9, minute)
+        picture.observe(market.observation(at))
+        pictures.append(picture.frozen(at))
+    whole = replayed(pictures)[-1]
+    run_of, state, pricing = run_session(), None, None
+    for cycle, chains in enumerate(pictures, start=1):
+        history = SqliteHistory(tmp_path / "day.db", run_of.mode)
+        resumed = history.begin(run_of, day, resume_within=None, now=chains.as_of)
+        assert (resumed.state is None) == (cycle == 1)
+        state, made, pricing = run(chains, resumed.state, pricing=pricing)
+        history.save(report(chains, cycle, session=run_of, pricing=pricing, state=state))
+        history.close()
+    for name in ("volatility", "volatility_rank", "straddle", "settlement"):
+        assert_same(made[name], whole[1][name])
+    assert np.isfinite(made["settlement"]["average"]).all() and len(made["settlement"]) == 1
+    assert np.nansum(made["straddle"]["rolls"]) > 0
+    assert_same(state.leg["open_iv"], whole[0].leg["open_iv"])
+    assert np.isfinite(state.leg["open_iv"]).any()
