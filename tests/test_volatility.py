@@ -28,12 +28,14 @@ from optionscanner.analytics.volatility_rank import place, volatility_rank
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.calendar import IST, load_calendar
 from optionscanner.model.contracts import SegmentKey
+from optionscanner.model.control import Expiry
 from optionscanner.model.daily import DailyContext
 from optionscanner.model.picture import MarketPicture
 from optionscanner.model.reasons import Reason
 from optionscanner.model.settings import EngineSettings, VolatilitySettings
 from optionscanner.model.state import State
 from optionscanner.workbook.render_index import rolls
+from optionscanner.workbook.render_view import ShowSettings, View
 from tests.builders import MONTHLY, TRADING_DATE, WEEKLY, ist, report, run_session, trading_session
 from tests.engine_builders import (
     LivelyMarket,
@@ -418,8 +420,8 @@ def expiry_day(*, by="average", begins=(15, 0)):
     return a_day(layout, session=session), today, later
 
 
-def settled(day, today, later, observations):
-    """The reading after observations (instant, spot)."""
+def settling(day, today, later, observations):
+    """The newest picture and the reading after observations (instant, spot)."""
     state, reading = State.fresh(day.layout), None
     for at, spot in observations:
         quotes = {today: {"last": [(2.0, 3.0)] * 2}, later: {"last": [(9.0, 8.0)] * 2}}
@@ -427,6 +429,12 @@ def settled(day, today, later, observations):
         pricing = priced(chains)
         state, shown = price(chains, pricing, state, SETTINGS)
         state, reading = settlement(chains, state, shown, SETTINGS)
+    return chains, reading
+
+
+def settled(day, today, later, observations):
+    """The one row of the reading."""
+    _, reading = settling(day, today, later, observations)
     return {name: reading[name][0] for name in reading.columns}
 
 
@@ -476,6 +484,16 @@ def test_the_row_of_an_expiry_day():
     assert found["estimate"] == pytest.approx((305 + 17 * 104) / 20)
     assert (found["minutes_counted"], found["minutes_left"], found["method"]) == (3, 17, "average")
     assert (found["next_straddle"], found["roll_cost"]) == (17.0, 12.0)
+
+
+def test_a_sheet_of_the_next_expiry_does_not_show_where_todays_settles():
+    chains, reading = settling(*expiry_day(), [(ist(15, 10), 101.0), (ist(15, 12), 103.0)])
+    shown = report(chains, readings={"settlement": reading})
+    for picked, expected in ((Expiry.THIS, reading["estimate"][0]), (Expiry.NEXT, NAN)):
+        view = View(shown, ShowSettings(expiries=(("BANKNIFTY", picked),))).showing("BANKNIFTY")
+        estimates = view.column("settlement.estimate")
+        assert estimates[chains.layout.names.index("BANKNIFTY")] == pytest.approx(expected, nan_ok=True)
+        assert np.isnan(estimates[chains.layout.names.index("NIFTY")])
 
 
 def test_an_auction_is_no_average():

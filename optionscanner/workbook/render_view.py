@@ -245,7 +245,7 @@ class View:
         if _ROW_OF[table] == "underlying":
             return np.append(values, [_blank(values)])
         if _ROW_OF[table] == "market":
-            return self._by_name(reading["underlying"], values)
+            return self._of_shown(reading, values)
         return self._by_segment(values)
 
     def cells(self, source: str, kind: Kind) -> list[Cell]:
@@ -294,12 +294,12 @@ class View:
         """(U + 1,) the nearest expiry's element of a column with one row per (underlying, expiry)."""
         return np.append(values, [_blank(values)])[self.front]
 
-    def _by_name(self, names: Values, values: Values) -> Values:
-        """(U + 1,) the elements of a column whose rows name some of the underlyings."""
+    def _of_shown(self, reading: Reading, values: Values) -> Values:
+        """(U + 1,) the elements of a column whose rows name some of the expiries; blank where another is shown."""
         found = np.full(len(self.names) + 1, _blank(values), dtype=values.dtype)
-        for name, value in zip(names, values, strict=True):
-            if name in self.position:
-                found[self.position[name]] = value
+        place = {(k.underlying, k.expiry.isoformat()): s for s, k in enumerate(self.layout.segment_keys)}
+        for name, expiry, value in zip(reading["underlying"], reading["expiry"], values, strict=True):
+            found[:-1][self.front[:-1] == place.get((name, expiry), -2)] = value
         return found
 
     def _row_column(self, name: str) -> Values:
