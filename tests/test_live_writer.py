@@ -306,7 +306,7 @@ def test_inputs_are_read_in_one_call_a_sheet_and_written_back(book, painter):
     book.sheet("CONTROL").cells[watched.row + 1, watched.column] = "TCS"
     book.program.reads = 0
     values = read_inputs(painter.binding)
-    assert book.program.reads == len({sheet.name for sheet in SHEETS if sheet.inputs}) == 2
+    assert book.program.reads == len({sheet.name for sheet in SHEETS if sheet.inputs})
     assert values["CONTROL_COMMAND"] == "PAUSE"
     assert values[watched.name][:3] == (None, "TCS", None)
     assert set(values) == {given.name for given in inputs}
