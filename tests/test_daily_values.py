@@ -469,6 +469,22 @@ def test_volatility_at_the_close_agrees_with_a_second_method(june, data_folder, 
 
 
 @pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "calls", "puts"),
+    [("RELIANCE", 410, 262), ("HDFCBANK", 360, 228), ("TCS", 181, 117), ("SBIN", 211, 155)],
+)
+def test_gamma_exposure_at_the_close_is_the_published_one_of_june_and_some_of_july(june, name, calls, puts):
+    """Published of 30 June alone, ₹ crore per 1 %; July's contracts, within 60 days too, hold a few per cent."""
+    connection = sqlite3.connect(june)
+    ((call, put),) = connection.execute(
+        "SELECT call_gex, put_gex FROM daily_exposure WHERE underlying = ?", (name,)
+    ).fetchall()
+    connection.close()
+    assert calls <= call < 1.1 * calls
+    assert puts <= put < 1.1 * puts
+
+
+@pytest.mark.data
 @pytest.mark.slow
 def test_thirty_day_volatility_of_nifty_walks_with_india_vix(tmp_path, data_folder):
     files = tmp_path / "files"

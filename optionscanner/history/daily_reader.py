@@ -252,30 +252,35 @@ class DailyReader:
         """
         days = self._last("eod_contract", before, TURNOVER_SESSIONS)
         cash, futures = (np.full((TURNOVER_SESSIONS, len(layout.names)), np.nan) for _ in range(2))
-        place = {name: i for i, name in enumerate(layout.names)}
+        if not days:
+            return np.full(len(layout.names), np.nan)
+        column, place = {day: i for i, day in enumerate(days)}, {name: i for i, name in enumerate(layout.names)}
         published = {INDEX_NAMES.get(u.name, u.name): u.name for u in layout.underlyings if u.kind == "INDEX"}
-        for i, day in enumerate(days):
-            traded = self._rows(
-                "SELECT c.underlying, total(e.value) / 1e7 FROM daily_contract c JOIN eod_contract e "
-                "ON e.trading_date = ? AND e.contract = c.id WHERE c.option_type = 'FUT' GROUP BY c.underlying",
-                (day,),
-            )
-            shares = self._rows(
-                "SELECT symbol, total(volume * close_paise) / 1e9 FROM cash_close WHERE trading_date = ? "
-                "GROUP BY symbol",
-                (day,),
-            )
-            members = self._rows(
-                "SELECT index_name, turnover_crore FROM index_close WHERE trading_date = ? "
-                "AND turnover_crore IS NOT NULL",
-                (day,),
-            )
-            owners = [(published[name], value) for name, value in members if name in published]
-            stocks = [(name, value) for name, value in shares if name not in published.values()]
-            for into, rows in ((futures, traded), (cash, [*stocks, *owners])):
-                for name, value in rows:
-                    if name in place:
-                        into[i, place[str(name)]] = value
+        ends = (days[0], days[-1])
+        marks = ", ".join("?" * len(days))
+        # The few futures first: each is then found by the key of its sessions.
+        traded = self._rows(
+            "SELECT e.trading_date, c.underlying, total(e.value) / 1e7 FROM daily_contract c CROSS JOIN eod_contract e "
+            "ON e.contract = c.id WHERE c.option_type = 'FUT' AND c.expiry >= ? "
+            f"AND e.trading_date IN ({marks}) GROUP BY 1, 2",
+            (days[0], *days),
+        )
+        shares = self._rows(
+            "SELECT trading_date, symbol, total(volume * close_paise) / 1e9 FROM cash_close "
+            "WHERE trading_date BETWEEN ? AND ? GROUP BY 1, 2",
+            ends,
+        )
+        members = self._rows(
+            "SELECT trading_date, index_name, turnover_crore FROM index_close "
+            "WHERE trading_date BETWEEN ? AND ? AND turnover_crore IS NOT NULL",
+            ends,
+        )
+        stocks = [row for row in shares if row[1] not in published.values()]
+        owners = [(day, published[name], value) for day, name, value in members if name in published]
+        for into, rows in ((futures, traded), (cash, [*stocks, *owners])):
+            for day, name, value in rows:
+                if name in place and day in column:
+                    into[column[day], place[str(name)]] = value
         total = cash + futures
         return np.where(np.isfinite(total).all(axis=0), total.mean(axis=0), np.nan)
 
