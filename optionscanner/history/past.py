@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from optionscanner.errors import HistoryError
 from optionscanner.history.database import ist_clock, opened_for_reading, speaking
@@ -22,7 +23,7 @@ from optionscanner.history.resume import trail_rows
 from optionscanner.history.schema import reading_table
 from optionscanner.model.chains import Chains, Futures
 from optionscanner.model.columns import ALERTS, READINGS, TableSpec
-from optionscanner.model.contracts import Bools, Floats, Layout
+from optionscanner.model.contracts import Bools, Floats, Ints, Layout
 from optionscanner.model.past import Question, Stored
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -32,7 +33,7 @@ from optionscanner.model.trails import SOURCES, Trails
 _SIDES = {"CE": 0, "PE": 1}
 _OPENING_S = 3_600.0
 """Time after which what was noted of the session's first minutes does not change any more."""
-_LOOK_BACK_S = 2_700.0
+_LOOK_BACK_S = 2_400.0
 """How far back open interest is read: the longest window, the patience with its beginning, and some."""
 _QUOTED = "last_paise, bid_paise, ask_paise, bid_quantity, ask_quantity, volume, open_interest, q.at - price_age_ms, " \
     "q.at - open_interest_age_ms, fault"  # fmt: skip
@@ -149,64 +150,64 @@ class _Asked:
         given = (*key, cycle, at, *([] if since is None else [math.floor(since)]))
         return [_Observation(*row) for row in self._file.execute(f"{sql} {order}", given)]
 
-    def _contracts(self) -> dict[int, int]:
-        """Contract -> flat leg (2 x row within the chain + side)."""
+    def _contracts(self) -> tuple[Ints, Ints]:
+        """Contracts of the chain, ascending, and the flat leg (2 x row within the chain + side) of each."""
         rows = self._file.execute(
             "SELECT id, strike_paise, option_type FROM contract WHERE underlying = ? AND expiry = ? "
-            "AND option_type IN ('CE', 'PE')",
+            "AND option_type IN ('CE', 'PE') ORDER BY id",
             (self._question.underlying, self._question.expiry.isoformat()),
         )
         place = {round(100 * strike): i for i, strike in enumerate(self._strikes.tolist())}
-        return {number: 2 * place[paise] + _SIDES[kind] for number, paise, kind in rows if paise in place}
+        found = [(number, 2 * place[paise] + _SIDES[kind]) for number, paise, kind in rows if paise in place]
+        numbers, legs = np.array(found, dtype=np.int64).reshape(-1, 2).T
+        return numbers, legs
 
     def _legs(self, newest: _Observation) -> Floats:
         """(legs, quantities) at a poll."""
         known = np.full((2 * len(self._strikes), len(_LEGS)), np.nan)
-        for _, leg, *row in self._rows(_QUOTED, newest.anchored_at, newest.observed_at):
-            known[leg] = [np.nan if value is None else value for value in row]
+        rows = _newest_of_each(self._rows(_QUOTED, newest.anchored_at, newest.observed_at))
+        known[rows[:, 1].astype(np.int64)] = rows[:, 2:]
         return known
 
     def _interest(self, polls: list[_Observation]) -> tuple[tuple[float, Floats], ...]:
         """Stamp of each poll, and open interest then."""
-        known, found, i = np.full(2 * len(self._strikes), np.nan), [], 0
-        rows = list(self._rows("q.open_interest", polls[0].anchored_at, polls[-1].observed_at))
-        for poll in polls:
-            while i < len(rows) and rows[i][0] <= poll.observed_at:
-                known[rows[i][1]] = np.nan if rows[i][2] is None else rows[i][2]
-                i += 1
-            whole = np.full((self._layout.rows, 2), np.nan)
-            whole[self._start : self._start + len(self._strikes)] = known.reshape(-1, 2)
-            found.append((poll.stamped_at / 1000.0, whole))
+        known, found, begin = np.full(2 * len(self._strikes), np.nan), [], 0
+        rows = self._rows("q.open_interest", polls[0].anchored_at, polls[-1].observed_at)
+        ends = np.searchsorted(rows[:, 0], [poll.observed_at for poll in polls], side="right").tolist()
+        for poll, end in zip(polls, ends, strict=True):
+            part = _newest_of_each(rows[begin:end])
+            known[part[:, 1].astype(np.int64)], begin = part[:, 2], end
+            found.append((poll.stamped_at / 1000.0, self._whole(known, np.nan)))
         return tuple(found)
+
+    def _whole(self, legs: npt.NDArray[Any], absent: object) -> npt.NDArray[Any]:
+        """(rows, 2) of the underlying from the chain's flat legs."""
+        whole = np.full((self._layout.rows, 2), absent)
+        whole[self._start : self._start + len(self._strikes)] = legs.reshape(-1, 2)
+        return whole
 
     def _volatility_seen(self, newest: _Observation) -> Bools:
         """(rows, 2) legs that had a volatility until a poll of the first hour; all of them after a later one."""
         if newest.observed_at / 1000.0 > self._now.day.session.opens.timestamp() + _OPENING_S:
             return np.ones((self._layout.rows, 2), dtype=bool)
         seen = np.zeros(2 * len(self._strikes), dtype=bool)
-        for _, leg, volatility in self._rows("q.volatility_ppm", None, newest.observed_at):
-            seen[leg] |= volatility is not None
-        whole = np.zeros((self._layout.rows, 2), dtype=bool)
-        whole[self._start : self._start + len(self._strikes)] = seen.reshape(-1, 2)
-        return whole
+        rows = self._rows("q.volatility_ppm", None, newest.observed_at)
+        seen[rows[np.isfinite(rows[:, 2]), 1].astype(np.int64)] = True
+        return self._whole(seen, False)
 
-    def _rows(self, columns: str, anchor: int | None, until: int) -> Iterator[tuple[Any, ...]]:
-        """(instant [ms], flat leg, columns) of every quote of the chain from an anchor to a poll, oldest first.
+    def _rows(self, columns: str, anchor: int | None, until: int) -> Floats:
+        """(n, 2 + columns): instant [ms], flat leg, columns of every quote of the chain from an anchor to a poll.
 
-        What had changed before the anchor comes first; without an anchor, from the first poll of the session on.
+        Oldest first; what had changed before the anchor stands at its instant. Without an anchor: from the session's
+        first poll on.
         """
         key = {"session": self._number, "underlying": self._question.underlying, "anchor": anchor or 0,
                "expiry": self._question.expiry.isoformat(), "until": until}  # fmt: skip
-        of_leg = self._contracts()
-        if anchor is not None:
-            before = f"""
-                SELECT q.at, q.contract, {columns} FROM contract c
-                CROSS JOIN quote_anchor a ON a.session = :session AND a.at = :anchor AND a.contract = c.id
-                CROSS JOIN quote q ON q.session = a.session AND q.at = a.changed_at AND q.contract = a.contract
-                WHERE c.underlying = :underlying AND c.expiry = :expiry AND c.option_type IN ('CE', 'PE')"""
-            for at, number, *row in self._file.execute(before, key):
-                if number in of_leg:
-                    yield at, of_leg[number], *row
+        before = f"""
+            SELECT a.at, q.contract, {columns} FROM contract c
+            CROSS JOIN quote_anchor a ON a.session = :session AND a.at = :anchor AND a.contract = c.id
+            CROSS JOIN quote q ON q.session = a.session AND q.at = a.changed_at AND q.contract = a.contract
+            WHERE c.underlying = :underlying AND c.expiry = :expiry AND c.option_type IN ('CE', 'PE')"""
         since = f"""
             SELECT q.at, q.contract, {columns} FROM (
                 SELECT DISTINCT observed_at FROM observation
@@ -216,21 +217,22 @@ class _Asked:
             ) o
             CROSS JOIN contract c ON c.underlying = :underlying AND c.expiry = :expiry AND c.option_type IN ('CE', 'PE')
             CROSS JOIN quote q ON q.session = :session AND q.at = o.observed_at AND q.contract = c.id"""
-        for at, number, *row in self._file.execute(since, key):
-            if number in of_leg:
-                yield at, of_leg[number], *row
+        found = [row for sql in (before, since) for row in self._file.execute(sql, key)]
+        rows: Floats = np.array(found, dtype=np.float64).reshape(len(found), 3 + columns.count(","))
+        numbers, legs = self._contracts()
+        at = np.minimum(np.searchsorted(numbers, rows[:, 1]), max(len(numbers) - 1, 0))
+        ours = numbers[at] == rows[:, 1] if len(numbers) else np.zeros(len(rows), dtype=bool)
+        rows = np.asarray(rows[ours])
+        rows[:, 1] = legs[at[ours]]
+        return rows
 
     def _chains(self, as_of: float, newest: _Observation, legs: Floats, price: Reading) -> Chains:
         """The picture: the chain's legs, and spot and future as they were priced with."""
         now, layout, segment = self._now, self._layout, self._segment
-        rows = slice(self._start, self._start + len(self._strikes))
         columns = {}
         for i, name in enumerate(_LEGS):
-            values = legs[:, i].reshape(-1, 2)
             scale = 100.0 if name in ("last", "bid", "ask") else 1000.0 if name.endswith("_at") else 1.0
-            whole = np.full((layout.rows, 2), np.nan)
-            whole[rows] = values / scale
-            columns[name] = whole
+            columns[name] = self._whole(legs[:, i] / scale, np.nan)
         fault = np.nan_to_num(columns.pop("fault")).astype(np.uint8)
         observed, stamped = newest.observed_at / 1000.0, newest.stamped_at / 1000.0
         seen_at = np.where(np.isfinite(columns["price_at"]) | np.isfinite(columns["open_interest"]), observed, np.nan)
@@ -316,6 +318,12 @@ class _Asked:
                     if value is not None:
                         values[source][0, point] = value
         return replace(trails, values=values)
+
+
+def _newest_of_each(rows: Floats) -> Floats:
+    """Of rows that name a leg in their second column the last one of each leg."""
+    _, behind = np.unique(rows[::-1, 1], return_index=True)
+    return np.asarray(rows[len(rows) - 1 - behind])
 
 
 def _column(kind: str, value: object, count: int, place: int) -> np.ndarray:
