@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from optionscanner.analytics.open_interest import (
     BANDS,
     max_pain,
+    max_pain_range,
     open_interest,
+    payouts,
     put_call_band,
     put_call_extreme,
     put_call_ratio,
@@ -60,16 +62,36 @@ def reading(*polls, ladder=LADDER, spot=100.0, pricing=None, state=None, **day):
 # Reference ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("row", rows_of("maxpain.csv"), ids=lambda r: r["id"])
-def test_maximum_pain_of_the_reference_chains(row):
-    """Duplicate rows of a strike are one leg here: a layout lists each strike once."""
+def reference_chain(row):
+    """Layout and open interest; duplicate rows of a strike are one leg here: a layout lists each strike once."""
     legs: dict[float, list[float]] = {}
     for item in row["chain"].split("|"):
         strike, call, put = (float(part) for part in item.split(":"))
         pair = legs.setdefault(strike, [0.0, 0.0])
         pair[0], pair[1] = pair[0] + call, pair[1] + put
-    layout = a_layout({"NIFTY": legs})
-    interest = np.array([legs[strike] for strike in sorted(legs)])
+    return a_layout({"NIFTY": legs}), np.array([legs[strike] for strike in sorted(legs)])
+
+
+@pytest.mark.parametrize("row", rows_of("maxpain.csv"), ids=lambda r: r["id"])
+def test_the_payout_at_every_strike_of_the_reference_chains_and_which_of_them_tie(row):
+    layout, interest = reference_chain(row)
+    whole = payouts(layout, interest * float(row["multiplier"])).sum(axis=1)
+    told = dict(tuple(map(float, item.split(":"))) for item in row["pain_by_strike"].split("|") if item)
+    if told:
+        assert dict(zip(layout.strike.tolist(), whole.tolist(), strict=True)) == pytest.approx(told, rel=1e-12)
+    low, high = (values[0] for values in max_pain_range(layout, interest))
+    ties = [float(strike) for strike in row["minimisers"].split("|") if strike]
+    if ties:
+        assert (low, high) == (min(ties), max(ties))
+        assert [k for k in layout.strike.tolist() if low <= k <= high] == sorted(ties)
+    else:
+        assert math.isnan(low)
+        assert math.isnan(high)
+
+
+@pytest.mark.parametrize("row", rows_of("maxpain.csv"), ids=lambda r: r["id"])
+def test_maximum_pain_of_the_reference_chains(row):
+    layout, interest = reference_chain(row)
     found = max_pain(layout, interest, np.array([float(row["spot"])]))[0]
     if row["expected_max_pain"]:
         assert found == float(row["expected_max_pain"])
@@ -329,6 +351,46 @@ def test_a_lively_market_read_leg_by_leg_gives_the_same(seed):
         for name, expected in by_loops(chains, pricing, first).items():
             found = made["open_interest"][name]
             assert np.allclose(found, expected, rtol=1e-12, atol=0, equal_nan=True), name
+
+
+@given(
+    chains=st.lists(
+        st.lists(st.tuples(st.integers(1, 400), st.integers(0, 90), st.integers(0, 90)), min_size=1, max_size=25,
+                 unique_by=lambda leg: leg[0]),
+        min_size=1, max_size=4,
+    ),
+    spot=st.integers(1, 400),
+)  # fmt: skip
+@settings(max_examples=150, deadline=None)
+def test_the_pain_curve_its_tied_range_and_maximum_pain_are_those_of_every_holder_paid_alone(chains, spot):
+    """By the definition: settle at each strike, pay each leg, compare; no chain knows of its neighbour."""
+    ladders = {f"S{i}": sorted(legs) for i, legs in enumerate(chains)}
+    layout = a_layout({name: [float(k) for k, _, _ in legs] for name, legs in ladders.items()})
+    interest = np.array([(c, p) for legs in ladders.values() for _, c, p in legs], dtype=float)
+    found, (low, high) = payouts(layout, interest), max_pain_range(layout, interest)
+    chosen = max_pain(layout, interest, np.full(len(ladders), float(spot)))
+    row = 0
+    for i, legs in enumerate(ladders.values()):
+        paid = {}
+        for settle, _, _ in legs:
+            calls = sum(max(settle - k, 0) * c for k, c, _ in legs)
+            puts = sum(max(k - settle, 0) * p for k, _, p in legs)
+            assert found[row].tolist() == [calls, puts]
+            paid[settle], row = calls + puts, row + 1
+        if not any(c or p for _, c, p in legs):
+            assert np.isnan([low[i], high[i], chosen[i]]).all()
+            continue
+        ties = [k for k, pain in paid.items() if pain == min(paid.values())]
+        assert (low[i], high[i]) == (min(ties), max(ties))
+        assert chosen[i] == min(ties, key=lambda k: (abs(k - spot), k))
+
+
+def test_the_curve_is_blank_where_maximum_pain_is():
+    """Below the least coverage, and without open interest."""
+    for chains in lively_pictures(5, 3, faults=0.1):
+        _, made, _ = run(chains, None)
+        shown = np.isfinite(made["pain"]["payout"]).all(axis=1)
+        assert shown.tolist() == np.isfinite(made["open_interest"]["max_pain"])[chains.layout.row_segment].tolist()
 
 
 def test_fractions_of_contracts_do_not_disturb_maximum_pain():

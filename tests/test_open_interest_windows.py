@@ -326,6 +326,21 @@ def test_a_rollover_is_no_unwinding(daily: bool) -> None:
     assert total["future_rollover_pct"][0] == pytest.approx(100 * 800 / 1300)
 
 
+def test_the_mean_price_of_a_future_weighs_each_price_with_what_was_traded_at_it() -> None:
+    """100 at 90 before the first look, 300 more at 94, none at 99: (9,000 + 28,200) / 400."""
+    day, near, far = future_market(daily=False)
+    picture, state = MarketPicture(day), State.fresh(day.layout)
+    for minute, last, volume in ((1, 90.0, 100.0), (2, 94.0, 400.0), (3, 99.0, 400.0)):
+        at = ist(9, 15) + 60.0 * minute
+        picture.observe(poll(day, at, futures={near: {"last": last, "volume": volume}, far: {"last": 101.0}}))
+        chains = picture.frozen(at)
+        state, each = futures(chains, state, SETTINGS)
+        state, total = build_up(chains, state, each, SETTINGS)
+    assert each["vwap"].tolist()[:1] == [93.0]
+    assert np.isnan(each["vwap"][1])
+    assert (total["future_vwap"][0], total["future_volume"][0]) == (93.0, 400.0)
+
+
 def test_without_close_and_open_no_build_up_is_said() -> None:
     day, near, far = future_market(daily=False)
     each, total = futures_after(day, near, far, (120, (100, 1000, 101, 200)), (180, (102, 500, 103, 800)))

@@ -100,6 +100,22 @@ def test_values_of_the_day_so_far():
     assert made["atm_iv_change"] == pytest.approx(0.01)
 
 
+def test_the_opening_range_is_of_the_first_quarter_hour_and_stays():
+    """By spots where the source gives no high and low of the day; by those where it does."""
+    one, state = a_day({"NIFTY": LADDER}), None
+    for minute, spot in ((0, 100.0), (6, 104.0), (15, 97.0), (16, 110.0), (30, 90.0)):
+        state, made = read(picture(day=one, spot=spot, at=ist(9, 15) + 60 * minute), state)
+    assert (made["opening_high"], made["opening_low"]) == (104.0, 97.0)
+    wide = poll(one, ist(9, 20), {"NIFTY": QUOTES}, spot={"NIFTY": 100.0}, high={"NIFTY": 103.0}, low={"NIFTY": 99.0})
+    _, made = read(seen(one, wide, as_of=ist(9, 20)))
+    assert (made["opening_high"], made["opening_low"]) == (103.0, 99.0)
+
+
+def test_a_session_that_is_seen_later_has_no_opening_range():
+    made = read(picture(at=ist(9, 31)))[1]
+    assert np.isnan([made["opening_high"], made["opening_low"]]).all()
+
+
 def test_values_of_the_day_move_on_an_observation_only():
     first = picture()
     state, _ = read(first)
