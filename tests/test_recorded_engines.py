@@ -16,6 +16,7 @@ from optionscanner.model.settings import EngineSettings
 from tests.builders import IST, ist
 from tests.engine_builders import assert_same, frozen, run
 from tests.recorded_days import august_29, january_30, pictures_of
+from tests.test_exposure import assert_flip, legs_of, looped_sums
 from tests.test_pipeline import part_of, with_made
 
 __all__ = ["august_29", "january_30"]
@@ -105,6 +106,34 @@ def test_the_index_without_spot_is_priced_on_parity(january):
     (row,) = (january.found[i] for i, fact in enumerate(january.facts) if fact["symbol"] == "MIDCPNIFTY")
     assert (row["forward_source"], row["status"]) == ("parity", "no spot")
     assert np.isnan(row["spot"])
+
+
+def test_maximum_pain_exposure_and_flip_of_real_chains_by_their_definitions(january):
+    """Pain of every chain: the payout at each strike. Exposure and flip of every tenth: loops over the legs."""
+    chains, state, pricing = january.noon
+    _, made, pricing = run(chains, state, pricing=pricing)
+    layout, pains, flips = chains.layout, 0, 0
+    for s, (start, end) in enumerate(zip(layout.starts.tolist(), layout.ends.tolist(), strict=True)):
+        if chains.coverage[s] < SETTINGS.open_interest.min_coverage:
+            continue
+        strike, (call, put) = layout.strike[start:end], np.nan_to_num(chains.legs.open_interest[start:end]).T
+        ahead = strike[:, None] - strike
+        payout = (np.maximum(ahead, 0) * call + np.maximum(-ahead, 0) * put).sum(axis=1)
+        ties = strike[payout == payout.min()]
+        pains += 1
+        assert made["open_interest"]["max_pain"][s] == min(ties, key=lambda k, s=s: (abs(k - pricing.reference[s]), k))
+        reading = made["exposure"]
+        if s % 10 or reading["status"][s]:
+            continue
+        legs = legs_of(chains, pricing, [s])
+        sums, _ = looped_sums(legs, pricing.rate)
+        for name, value in sums.items():
+            assert reading[name][s] == pytest.approx(value, rel=1e-9, abs=1e-12), (s, name)
+        if reading["flip_crossings"][s]:
+            assert_flip(reading, s, legs, float(pricing.reference[s]))
+            flips += 1
+    assert pains > 190
+    assert flips > 10
 
 
 def test_forwards_of_30_january_lie_near_their_spots(january):
