@@ -18,7 +18,8 @@ from optionscanner.errors import OptionScannerError, WorkbookBusy
 from optionscanner.history.archive import record_workbook_copy
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.calendar import IST
-from optionscanner.workbook.eod_pdf import office_program, print_report
+from optionscanner.platforms_office import libre_office
+from optionscanner.workbook.eod_pdf import print_report
 from optionscanner.workbook.file_host import FileHost
 from optionscanner.workbook.live.host import LiveHost
 from optionscanner.workbook.upgrade_file import restore_file
@@ -82,7 +83,7 @@ def copied(subject: Subject, *, now: float, at: float | None = None) -> Iterator
 
 def _printed(copy: Path, live: LiveHost | None) -> str:
     """Print the report of a copy beside it."""
-    pdf, program = copy.with_suffix(".pdf"), office_program()
+    pdf, program = copy.with_suffix(".pdf"), libre_office()
     if program is not None:
         print_report(copy, pdf, program)
     elif live is not None:

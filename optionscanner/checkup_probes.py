@@ -14,20 +14,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from optionscanner.bootstrap import environment
+from optionscanner.platforms_office import libre_office
 from optionscanner.platforms_places import Places
 
 _INDIA = ZoneInfo("Asia/Kolkata")
 _EXCEL_KEY = r"SOFTWARE\Microsoft\Windows\CurrentVersion\App Paths\excel.exe"
 _EXCEL_PLACES = ("/Applications/Microsoft Excel.app",)
-_LIBRE_OFFICE_COMMANDS = ("soffice", "libreoffice")
-_LIBRE_OFFICE_PLACES = (
-    "/Applications/LibreOffice.app/Contents/MacOS/soffice",
-    r"C:\Program Files\LibreOffice\program\soffice.exe",
-    r"C:\Program Files (x86)\LibreOffice\program\soffice.exe",
-    "/usr/lib/libreoffice/program/soffice",
-    "/opt/libreoffice/program/soffice",
-    "/snap/bin/libreoffice",
-)
 
 
 def _today() -> date:
@@ -85,8 +77,8 @@ class Probes:
 
     def libre_office(self) -> str | None:
         """Where LibreOffice's program is, None where it was not found."""
-        in_path = next(filter(None, map(self.command, _LIBRE_OFFICE_COMMANDS)), None)
-        return in_path or next(filter(self.exists, _LIBRE_OFFICE_PLACES), None)
+        found = libre_office(self.environment, self.command, self.exists)
+        return None if found is None else str(found)
 
     def free_bytes(self, folder: Path) -> int:
         """Free bytes of the disk that holds an existing folder."""

@@ -15,6 +15,7 @@ from threading import Thread
 
 import psutil
 
+from optionscanner.platforms_office import NAMED
 from optionscanner.workbook.layout import SHEETS
 from tests import program
 from tests.office_eye import Hand
@@ -232,7 +233,7 @@ def session(
     `prefix`: a command that takes the program's options instead of the program.
     """
     require_office()
-    environment = {**program.environment(), "PATH": os.environ["PATH"]}
+    environment = {**program.environment(), "PATH": os.environ["PATH"], NAMED: ""}
     if shown is not None:
         environment["DISPLAY"] = shown.display
     words = [

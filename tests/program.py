@@ -14,6 +14,8 @@ from unittest import mock
 
 import openpyxl
 
+from optionscanner.platforms_office import NAMED, NONE
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -46,7 +48,8 @@ def environment() -> dict[str, str]:
     """Without a screen and without LibreOffice in the path, so that no spreadsheet starts unless a test asks for it."""
     screens = ("DISPLAY", "WAYLAND_DISPLAY")
     path = str(Path(sys.executable).parent)
-    return {**{k: v for k, v in os.environ.items() if k not in screens}, "PATH": path, "PYTHONIOENCODING": "utf-8"}
+    kept = {k: v for k, v in os.environ.items() if k not in screens}
+    return {**kept, "PATH": path, NAMED: NONE, "PYTHONIOENCODING": "utf-8"}
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from optionscanner.errors import WorkbookBusy, WorkbookError
 from optionscanner.history.store import SqliteHistory
 from optionscanner.model.frame import Block, Frame
 from optionscanner.model.sessions import Mode
+from optionscanner.platforms_office import libre_office
 from optionscanner.workbook import eod_pdf
 from optionscanner.workbook.agreed import read_again, stated
 from optionscanner.workbook.eod_pdf import print_report, report_only
@@ -227,7 +228,7 @@ def test_deleted_sheets_come_back_into_a_closed_workbook(book, history):
 
 @pytest.mark.slow
 def test_without_a_program_to_print_it_says_so(book, history, monkeypatch):
-    monkeypatch.setattr("optionscanner.app_archive.office_program", lambda: None)
+    monkeypatch.setattr("optionscanner.app_archive.libre_office", lambda: None)
     said = list(copied(subject_of(book, history, eod_pdf=True), now=ist(16, 0)))
     assert len(said) == 2
     assert said[1].startswith("no PDF of EOD_REPORT: neither LibreOffice nor an open Excel is there")
@@ -274,7 +275,7 @@ def test_a_printer_that_fails_or_hangs_is_ended(filled, tmp_path, monkeypatch, s
 @pytest.mark.parametrize("full", [True, False], ids=["full", "empty"])
 def test_the_report_prints_on_exactly_two_pages(filled, tmp_path, full):
     """Whatever the day held: every table to its last row, or none."""
-    program = eod_pdf.office_program()
+    program = libre_office()
     if program is None:
         pytest.skip("LibreOffice is not installed (soffice not found)")
     source = filled

@@ -54,7 +54,7 @@ def cell(path: Path, sheet: str, address: str):
 
 
 def test_a_missing_libreoffice_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(bridge, "program_folder", lambda: None)
+    monkeypatch.setattr(bridge, "libre_office_folder", lambda: None)
     monkeypatch.delitem(sys.modules, "uno", raising=False)
     assert bridge.available().startswith("LibreOffice is not installed (no program soffice was found): install")
     with pytest.raises(WorkbookError, match="LibreOffice is not installed"):
@@ -62,7 +62,7 @@ def test_a_missing_libreoffice_is_one_sentence(monkeypatch):
 
 
 def test_a_missing_bridge_is_one_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr(bridge, "program_folder", lambda: tmp_path)
+    monkeypatch.setattr(bridge, "libre_office_folder", lambda: tmp_path)
     assert "without its Python bridge (uno.py)" in bridge.available()
 
 

@@ -21,6 +21,7 @@ from optionscanner.app_computer import looked_after
 from optionscanner.app_errands import errand
 from optionscanner.errors import ConfigError
 from optionscanner.platforms_awake import KeepAwake, awake_command
+from optionscanner.platforms_office import libre_office
 from optionscanner.platforms_places import Places, advice, macros_blocked
 from optionscanner.platforms_shortcut import File, Machine, Plan, Program, install, planned, remove
 from tests import program as running
@@ -369,6 +370,28 @@ def test_each_system_has_its_command_against_sleep():
     assert awake_command("linux", 42, gnome.get)[0] == "gnome-session-inhibit"
     assert awake_command("linux", 42, lambda _name: None) == []
     assert awake_command("sunos5", 42, everything) == []
+
+
+LINUX, OWN = "/usr/lib/libreoffice/program/soffice", "/srv/office/program/soffice"
+WINDOWS = r"D:\Programs\LibreOffice\program\soffice.exe"
+
+
+@pytest.mark.parametrize(
+    ("environment", "in_path", "there", "found"),
+    [
+        ({}, {"soffice": "/usr/bin/soffice"}, {LINUX}, "/usr/bin/soffice"),
+        ({}, {"libreoffice": "/snap/bin/libreoffice"}, set(), "/snap/bin/libreoffice"),
+        ({}, {}, {LINUX}, LINUX),
+        ({"ProgramFiles": r"D:\Programs"}, {}, {WINDOWS}, WINDOWS),
+        ({"OPTIONSCANNER_LIBREOFFICE": OWN}, {"soffice": "/usr/bin/soffice"}, {OWN}, OWN),
+        ({"OPTIONSCANNER_LIBREOFFICE": OWN}, {"soffice": "/usr/bin/soffice"}, set(), "/usr/bin/soffice"),
+        ({"OPTIONSCANNER_LIBREOFFICE": "none"}, {"soffice": "/usr/bin/soffice"}, {LINUX}, None),
+        ({}, {}, set(), None),
+    ],
+)
+def test_libreoffice_is_found_where_it_is(environment, in_path, there, found):
+    place = libre_office(environment, in_path.get, there.__contains__)
+    assert place == (None if found is None else Path(found))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="commands of POSIX systems")

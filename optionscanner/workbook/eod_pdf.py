@@ -24,8 +24,6 @@ REPORT_BLOCK = "eod_head"
 """Block that tells the report's sheet, whatever its title is."""
 PRINT_DEADLINE_S = 120.0
 """Seconds for one PDF: some two where nothing else runs."""
-_WINDOWS = ("ProgramFiles", "ProgramFiles(x86)")
-_MAC = Path("/Applications/LibreOffice.app/Contents/MacOS/soffice")
 
 
 def report_only(data: bytes) -> bytes:
@@ -56,17 +54,6 @@ def report_only(data: bytes) -> bytes:
         if own and name.get("localSheetId") != str(number):
             held.remove(name)
     return book.bytes()
-
-
-def office_program() -> Path | None:
-    """LibreOffice's program, None where it is not installed."""
-    for command in ("soffice", "libreoffice"):
-        found = shutil.which(command)
-        if found:
-            return Path(found)
-    places = [_MAC] if sys.platform == "darwin" else []
-    places += [Path(os.environ[key]) / "LibreOffice/program/soffice.exe" for key in _WINDOWS if key in os.environ]
-    return next((place for place in places if place.exists()), None)
 
 
 def print_report(copy: Path, pdf: Path, program: Path) -> None:

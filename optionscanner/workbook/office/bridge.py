@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,14 +17,8 @@ from types import ModuleType
 from typing import Any
 
 from optionscanner.errors import WorkbookError
+from optionscanner.platforms_office import libre_office_folder
 
-_COMMANDS = ("soffice", "libreoffice")
-_PROGRAMS = (
-    "/usr/lib/libreoffice/program",
-    "/usr/lib64/libreoffice/program",
-    "/opt/libreoffice/program",
-    "/Applications/LibreOffice.app/Contents/MacOS",
-)
 _BRIDGE_FOLDERS = ("/usr/lib/python3/dist-packages", "/usr/lib/python3/site-packages")
 _MODULES = ("uno", "unohelper")
 _WAY_OUT = (
@@ -69,25 +62,11 @@ class Bridge:
         return tuple(self.struct("com.sun.star.beans.PropertyValue", Name=n, Value=v) for n, v in values.items())
 
 
-def program_folder() -> Path | None:
-    """The folder of LibreOffice's programs, None where it is not installed."""
-    for command in _COMMANDS:
-        found = shutil.which(command)
-        if found:
-            folder = Path(found).resolve().parent
-            if (folder / "soffice").exists():
-                return folder
-    for place in _PROGRAMS:
-        if (Path(place) / "soffice").exists():
-            return Path(place)
-    return None
-
-
 def available() -> str:
     """One sentence why LibreOffice cannot be driven from here, "" where it can; nothing is loaded or started."""
     if sys.platform == "win32":
         return "LibreOffice is driven on Linux only: its Python bridge for Windows needs LibreOffice's own Python"
-    program = program_folder()
+    program = libre_office_folder()
     if program is None:
         return f"LibreOffice is not installed (no program soffice was found): {_WAY_OUT}"
     if _bridge_file(program, "uno") is None or not any(_libraries(program)):
@@ -101,7 +80,7 @@ def load() -> Bridge:
         reason = available()
         if reason:
             raise WorkbookError(reason)
-        program = program_folder()
+        program = libre_office_folder()
         assert program is not None
         # The modules import the library beside LibreOffice's programs by its bare name.
         sys.path.append(str(program))

@@ -14,6 +14,7 @@ from typing import Any
 import xlwings
 from xlwings import base_classes
 
+from optionscanner.platforms_office import libre_office_folder
 from optionscanner.workbook.office import files, macros, process
 from optionscanner.workbook.office.document import Api, Document
 from optionscanner.workbook.office.process import Office
@@ -180,7 +181,7 @@ class App(base_classes.App):
     @property
     def path(self) -> str:
         """Folder of the program."""
-        return str(process.program_folder() or "")
+        return str(libre_office_folder() or "")
 
     @property
     def hwnd(self) -> int:

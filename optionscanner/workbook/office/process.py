@@ -21,8 +21,9 @@ from typing import Any
 import psutil
 
 from optionscanner.errors import WorkbookBusy, WorkbookError
+from optionscanner.platforms_office import libre_office_folder
 from optionscanner.workbook.office import profile as profiles
-from optionscanner.workbook.office.bridge import Bridge, load, program_folder
+from optionscanner.workbook.office.bridge import Bridge, load
 from optionscanner.workbook.office.profile import Running
 
 START_DEADLINE_S = 60.0
@@ -190,7 +191,7 @@ def _start(bridge: Bridge, profile: Path, trusted: Path, *, headless: bool | Non
 
 
 def _launch(profile: Path, pipe: str, *, headless: bool | None) -> subprocess.Popen[bytes]:
-    folder = program_folder()
+    folder = libre_office_folder()
     assert folder is not None
     # The script and the splash screen in front of the program would be other processes, with other ids.
     program = folder / "soffice.bin"
