@@ -156,14 +156,14 @@ class Place:
         for (table,) in self.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"):
             if table in _OF_REAL_TIME:
                 continue
-            columns = [str(column[1]) for column in self.rows(f"PRAGMA table_info({table})") if column[1] != "timings"]
+            columns = [f'"{column[1]}"' for column in self.rows(f"PRAGMA table_info({table})") if column[1] != "timings"]
             named = ", ".join(columns)
             chosen = ""
             if of is not None:
-                if "underlying" not in columns:
+                if '"underlying"' not in columns:
                     continue
                 chosen = f"WHERE underlying IN ({', '.join('?' * len(of))})"
-                named = ", ".join(c for c in columns if c not in ("id", "poll"))
+                named = ", ".join(c for c in columns if c not in ('"id"', '"poll"'))
             found[str(table)] = self.rows(f"SELECT {named} FROM {table} {chosen} ORDER BY {named}", *(of or ()))
         return found
 
