@@ -156,7 +156,8 @@ class Place:
         for (table,) in self.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"):
             if table in _OF_REAL_TIME:
                 continue
-            columns = [f'"{column[1]}"' for column in self.rows(f"PRAGMA table_info({table})") if column[1] != "timings"]
+            told = self.rows(f"PRAGMA table_info({table})")
+            columns = [f'"{column[1]}"' for column in told if column[1] != "timings"]
             named = ", ".join(columns)
             chosen = ""
             if of is not None:

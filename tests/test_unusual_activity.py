@@ -172,7 +172,7 @@ def test_accumulation_by_hand(strike, side, moved, pressed, direction, words):
     expected = {
         "rank": 1.0, "underlying": "SBIN", "expiry": MONTHLY.isoformat(), "strike": strike, "option_type": option,
         "rule": f"OTM_{kind}_ACCUMULATION", "urgency": "HIGH", "side": pressed, "direction": direction, "value": 4.0,
-        "limit": 3.0, "rests_on": "", "volume": 6_000.0, "open_interest": 10_000.0, "open_interest_flow": 2_000.0,
+        "threshold": 3.0, "rests_on": "", "volume": 6_000.0, "open_interest": 10_000.0, "open_interest_flow": 2_000.0,
         "usual_change": 500.0, "distance_pct": pytest.approx(strike - 100.0),
     }  # fmt: skip
     assert {name: row[name] for name in expected} == expected
@@ -214,7 +214,7 @@ def test_volume_by_hand():
     assert (row["rule"], row["urgency"], row["side"], row["direction"]) == (
         "UNUSUAL_CALL_VOLUME", "MEDIUM", "BUY", "BULLISH",
     )  # fmt: skip
-    assert (row["value"], row["limit"], row["percentile"], row["rests_on"]) == (1.25, 0.5, 100.0, "81 legs now")
+    assert (row["value"], row["threshold"], row["percentile"], row["rests_on"]) == (1.25, 0.5, 100.0, "81 legs now")
     assert row["reason"] == "110 CE Vol/OI 1.2 > 0.5, above 100 % of 81 legs now, OI +14 %, bought"
 
 

@@ -46,7 +46,7 @@ UNUSUAL_ACTIVITY = TableSpec(
         text("side", "BUY, WRITE or ?: who pressed, from premium and volatility over the last OI step"),
         text("direction", "BULLISH, BEARISH or empty where it is not known; of a put-call ratio the contrarian one"),
         real("value", "by rule", "what was measured: times the usual change, volume over OI, PCR, GEX share"),
-        real("limit", "by rule", "what it had to be beyond"),
+        real("threshold", "by rule", "what it had to be beyond"),
         real("percentile", "0-100", "share of traded legs with a smaller volume over OI; see rests_on"),
         text("rests_on", "what the percentile is of: earlier sessions at this time of day, or the chain now"),
         real("volume", "units", "volume of the leg, cumulative for the day"),
