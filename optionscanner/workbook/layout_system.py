@@ -17,7 +17,7 @@ from optionscanner.workbook.grid import (
 )
 from optionscanner.workbook.layout_index import INDICES
 
-HEALTH_ROWS = 22
+HEALTH_ROWS = 26
 GROUP_ROWS = 3
 WORST_ROWS = 10
 EVENT_ROWS = 60
@@ -81,11 +81,11 @@ SYSTEM_HEALTH = Sheet(
         Table("health", 5, 1, _HEALTH, HEALTH_ROWS),
         Table("completeness", 5, _RIGHT, _GROUPS, GROUP_ROWS),
         Table("worst_names", 11, _RIGHT, _WORST, WORST_ROWS),
-        Table("events", 30, 1, _EVENTS, EVENT_ROWS),
+        Table("events", HEALTH_ROWS + 8, 1, _EVENTS, EVENT_ROWS),
     ),
     cells=(band("SYSTEM_HEALTH", _HEALTH_WIDTHS),),
     freeze=(3, 0),
-    printed=50,
+    printed=54,
 )
 
 _PER_INDEX = (
