@@ -10,7 +10,8 @@ import numpy as np
 from optionscanner.model.contracts import Floats
 
 _ASKED = (
-    "rule", "value", "threshold", "strike", "option_type", "side", "open_interest_flow", "open_interest", "distance_pct",
+    "rule", "value", "threshold", "strike", "option_type", "side", "open_interest_flow", "open_interest",
+    "distance_pct",
     "percentile",
 )  # fmt: skip
 """Columns that a reason is made of."""
