@@ -281,6 +281,7 @@ class Alerts(Section):
     otm_rise_pct: float = Field(default=_DEFAULT.alerts.otm_rise_pct, ge=0, le=1000, description="per cent")
     unusual_volume: bool = Field(default=_DEFAULT.alerts.unusual_volume, description="true or false")
     gamma_band_pct: float = Field(default=_DEFAULT.alerts.gamma_band_pct, ge=0, le=10, description="per cent")
+    stock_gamma_pct: float = Field(default=_DEFAULT.alerts.stock_gamma_pct, ge=0, le=100, description="per cent")
     ratio_margin: float = Field(default=_DEFAULT.alerts.ratio_margin, ge=0, le=0.4, description="ratio")
 
 

@@ -54,15 +54,14 @@ class Desk:
 class Gamma(Desk):
     """One cycle of NIFTY and SBIN with a spot of both, GEX [% of all gamma] and a flip at 100."""
 
-    def cycle(self, spot, share=(5.0, 10.0), *, flip=100.0, regime=None, **picture):
+    def cycle(self, spot, share=(5.0, 10.0), *, flip=100.0, **picture):
         share = np.array(share)
-        words = regime or [("NEGATIVE" if s < -5 else "POSITIVE" if s > 5 else "NEUTRAL") for s in share]
         reading = blank(
             EXPOSURE_TOTAL, 2, gex=share, gex_share_pct=share, gamma_flip=[flip] * 2,
             gamma_flip_distance_pct=[100 * (flip / spot - 1)] * 2,
         )  # fmt: skip
-        texts = {"regime": np.array(words, dtype=object), "convention": np.array(["dealer"] * 2, dtype=object)}
-        reading = Reading(EXPOSURE_TOTAL, {**reading.columns, **texts})
+        convention = np.array(["dealer"] * 2, dtype=object)
+        reading = Reading(EXPOSURE_TOTAL, {**reading.columns, "convention": convention})
         return self.told(self.picture(spot=spot, **picture), {"exposure_total": reading})
 
 
@@ -112,13 +111,13 @@ def test_a_spot_that_trembles_at_the_flip_rings_no_bell(spots, told):
     assert sum(len(rows) for rows in cycles) == told
 
 
-def test_a_stock_must_leave_neutral_as_well():
+def test_gamma_of_a_stock_must_be_more_than_two_per_cent_of_all():
     desk = Gamma()
     desk.cycle(101.0, (NAN, 10.0))
     for _ in range(3):
-        assert desk.cycle(99.0, (NAN, -4.9)) == []
-    desk.cycle(99.0, (NAN, -5.1))
-    assert len(desk.cycle(99.0, (NAN, -5.1))) == 1
+        assert desk.cycle(99.0, (NAN, -2.0)) == []
+    desk.cycle(99.0, (NAN, -2.1))
+    assert len(desk.cycle(99.0, (NAN, -2.1))) == 1
 
 
 def test_stocks_are_left_out_where_that_is_wanted():

@@ -24,7 +24,7 @@ from optionscanner.adapters.simulated.scenes import (
 )
 from optionscanner.adapters.simulated.universe import load_names
 from optionscanner.model.calendar import load_calendar
-from tests.benchmarks.scenes import DIRECTED, Score, interval, kind_of, score
+from tests.benchmarks.scenes import DIRECTED, Score, crossings, interval, kind_of, score
 from tests.test_simulated import ManualClock, assert_same
 
 CALENDAR = load_calendar()
@@ -301,6 +301,22 @@ def test_a_crossings_interest_changes_sign_at_the_level(planted, bare):
             assert one[wrong & away, side].sum() < 0.5 * other[wrong & away, side].sum()
 
 
+def test_calls_and_puts_are_of_one_gamma_at_the_level_when_a_crossing_begins(planted):
+    """A bell around the level as wide as the price moves until expiry; within a few per cent, and far from it before."""
+    layout, close = planted.day.layout, planted._columns.previous_close
+    for scene in scenes_of(planted, CROSSING):
+        strikes, _, _ = chain(planted, scene.underlying)
+        u = layout.names.index(scene.underlying)
+        name = next(n for n in load_names() if n.symbol == scene.underlying)
+        front = layout.underlying_front[u]
+        days = layout.segment_expiry[front] - planted.day.session.date.toordinal()
+        width = name.annual_volatility * np.sqrt(days / 365)
+        bell = np.exp(-0.5 * (np.log(strikes / close[u]) / width) ** 2)
+        interest, _, _ = seen(planted, scene.underlying, scene.begins)
+        calls, puts = bell @ interest
+        assert abs(calls - puts) < 0.06 * (calls + puts)
+
+
 def test_a_flip_flop_turns(planted):
     """Every five steps it flows the other way."""
     for scene in scenes_of(planted, FLIP_FLOP):
@@ -378,6 +394,15 @@ def test_finds_in_a_flip_flop_are_not_counted_either_way():
     turning = scene_of(FLIP_FLOP, direction=0)
     made = score([turning], [("SBIN", 1_400.0, 1), ("SBIN", 2_000.0, -1), ("SBIN", 900.0, 1)], DIRECTED)
     assert (made.scenes, made.found, made.false, made.ignored) == (0, 0, 1, 2)
+
+
+def test_a_crossing_is_found_by_the_sign_of_gamma_after_it_while_it_lasts():
+    scene = scene_of(CROSSING)
+    ends = scene.ends + 600.0
+    flips = [("SBIN", 999.0, 1), ("SBIN", ends + 1.0, 1), ("SBIN", 2_000.0, -1), ("ITC", 2_000.0, 1)]
+    assert crossings([scene], flips).found == 0
+    made = crossings([scene, scene_of()], [*flips, ("SBIN", ends, 1)])
+    assert (made.scenes, made.found, made.ignored) == (1, 1, 4)
 
 
 def test_scores_add_up():

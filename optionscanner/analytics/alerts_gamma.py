@@ -1,7 +1,7 @@
 """GAMMA_FLIP: the dealers' gamma of a name changes its sign, as its spot crosses the gamma flip.
 
 The sign is that of GEX over all expiries, under the convention in force. Within `gamma_band_pct` of the flip it says
-nothing, nor does a stock's within the band in which its regime is NEUTRAL. Beyond, a new sign is told once two
+nothing, nor does a stock's GEX within `stock_gamma_pct` of all its gamma. Beyond, a new sign is told once two
 observations in a row have it, so that a spot which trembles at the flip rings no bell. The alert names the new sign:
 negative gamma amplifies moves, positive gamma dampens them, whichever way the spot went.
 """
@@ -33,8 +33,8 @@ def gamma_flips(chains: Chains, state: State, totals: Reading, settings: EngineS
         known &= layout.is_index[owner]
     # Without a flip in range the sign is the same everywhere near, and certain.
     near = np.abs(distance) <= settings.alerts.gamma_band_pct
-    neutral = ~layout.is_index[owner] & (totals["regime"][owner] == "NEUTRAL")
-    sign = np.where(near | neutral, 0.0, np.sign(gex))
+    small = ~layout.is_index[owner] & (np.abs(share) <= settings.alerts.stock_gamma_pct)
+    sign = np.where(near | small, 0.0, np.sign(gex))
     said = known & (sign != 0)
     first = said & np.isnan(old["gamma_side"])
     confirmed = said & (sign == old["gamma_candidate"]) & (sign == -old["gamma_side"])

@@ -209,6 +209,8 @@ class AlertSettings:
     """Whether unusual volume is told as well as accumulation out of the money."""
     gamma_band_pct: float = 0.1
     """A spot within this of the gamma flip is on neither side of it, %."""
+    stock_gamma_pct: float = 2.0
+    """GEX of a stock within +/- this share of all its gamma has no sign, %."""
     ratio_margin: float = 0.05
     """How far inside its limit a put-call ratio must come back before it is told again."""
 

@@ -240,7 +240,8 @@ def _trading_words(table: Table, worksheet: Any, add: AddFormat) -> None:
         direction = f"${column_letters(table.column_of('readiness.direction'))}{row}"
         ranges = _range(table, "readiness.readiness", "readiness.action")
         _words(worksheet, add, ranges, action, direction)
-    for source in ("readiness.direction", "flow.regime", "activity.direction", "activity.dir", "alerts.dir"):
+    hued = ("readiness.direction", "flow.regime", "activity.direction", "activity.dir", "alerts.dir")
+    for source in (*hued, "unusual_activity_total.direction"):
         if _has(table, source):
             cell = f"{column_letters(table.column_of(source))}{row}"
             _hues(worksheet, add, _range(table, source), cell)

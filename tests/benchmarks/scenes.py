@@ -7,6 +7,11 @@ followed: within two OI steps of the onset. Further finds of a scene that was fo
 are finds in a flip-flop, which turns both ways, nor scan finds in a covering, where no volume is planted. All others
 are false, late ones too.
 
+Alerts are scored as well. OTM_ACCUMULATION like a scan find, on the accumulations alone: every other one is false,
+though the rule is met. Of GAMMA_FLIP only recall is known, because spots cross their gamma flip unplanned too: a
+crossing is found where an alert from its beginning to ten minutes after its end names the sign on the side that spot
+goes to.
+
 precision = right / (right + false); recall = scenes found / scenes. Intervals are Wilson's at 95 %. Readiness is that
 of every name and cycle: inside a scene with an event from its second OI step to its end; outside, at no time of any
 scene or within half an hour after one.
@@ -21,7 +26,15 @@ from math import sqrt
 import numpy as np
 
 from optionscanner.adapters.simulated import SimulatedMarket
-from optionscanner.adapters.simulated.scenes import ACCUMULATION, BREAKOUT, COVERING, FLIP_FLOP, MIRRORED, SUPPORT
+from optionscanner.adapters.simulated.scenes import (
+    ACCUMULATION,
+    BREAKOUT,
+    COVERING,
+    CROSSING,
+    FLIP_FLOP,
+    MIRRORED,
+    SUPPORT,
+)
 from optionscanner.model.calendar import load_calendar
 from optionscanner.model.settings import EngineSettings
 from tests.engine_builders import run
@@ -58,13 +71,17 @@ class Score:
 
 
 def watch(seed, strength, step, symbols=None):
-    """(market, regime finds, scan finds, cycle times, readiness (T, U)); a find is (name, instant, direction)."""
+    """(market, regime finds, scan finds, cycle times, readiness (T, U), alerts by kind).
+
+    A find or alert is (name, instant, direction); the direction of a gamma flip is the sign of gamma after it.
+    """
     clock = TapeClock()
     market = SimulatedMarket(
         seed=seed, clock=clock, calendar=load_calendar(), step=step, strength=strength, symbols=symbols
     )
     settings, state, pricing, before = EngineSettings(), None, None, None
     regimes, events, newest, times, readiness = [], [], {}, [], []
+    alerts = {"OTM_ACCUMULATION": [], "GAMMA_FLIP": []}
     for clock.instant in market.instants():
         chains = market.latest()
         state, made, pricing = run(chains, state, settings, pricing)
@@ -86,7 +103,12 @@ def watch(seed, strength, step, symbols=None):
             newest[name, way] = clock.instant
         times.append(clock.instant)
         readiness.append(made["readiness"]["readiness"])
-    return market, regimes, events, np.array(times), np.array(readiness)
+        told = made["alerts"]
+        for name, alert, way, reason in zip(*(told[n] for n in told.spec.names[1:]), strict=True):
+            if alert in alerts:
+                up = way == "BULLISH" or "gamma POSITIVE" in reason
+                alerts[alert].append((name, clock.instant, 1 if up else -1))
+    return market, regimes, events, np.array(times), np.array(readiness), alerts
 
 
 def score(scenes, finds, kinds):
@@ -99,9 +121,13 @@ def score(scenes, finds, kinds):
         right_place = scene is not None and scene.begins < at and way == scene.direction
         if right_place and kind_of(scene) in kinds and at < scene.begins + 3 * STEP and name not in found:
             found.add(name)
-        elif scene is not None and scene.begins < at <= scene.ends + QUIET_TIME and (
-            (right_place and name in found)
-            or (kind_of(scene) in {FLIP_FLOP} | (DIRECTED - kinds) and scene.direction in (0, way))
+        elif (
+            scene is not None
+            and scene.begins < at <= scene.ends + QUIET_TIME
+            and (
+                (right_place and name in found)
+                or (kind_of(scene) in {FLIP_FLOP} | (DIRECTED - kinds) and scene.direction in (0, way))
+            )
         ):
             made.ignored += 1
         else:
@@ -113,9 +139,19 @@ def score(scenes, finds, kinds):
     return made
 
 
+def crossings(scenes, flips):
+    """Score of gamma flips on the planted crossings: recall alone."""
+    planted = [s for s in scenes if kind_of(s) == CROSSING]
+    found = sum(
+        any(f[0] == s.underlying and s.begins < f[1] <= s.ends + 600.0 and f[2] == s.direction for f in flips)
+        for s in planted
+    )
+    return Score(scenes=len(planted), found=found, ignored=len(flips) - found)
+
+
 def day(seed, strength, step):
     """Scores of one simulated day, and readiness inside and outside."""
-    market, regimes, events, times, readiness = watch(seed, strength, step)
+    market, regimes, events, times, readiness, alerts = watch(seed, strength, step)
     scenes, names = market.answer_key(), market.day.layout.names
     outside = np.ones(readiness.shape, dtype=bool)
     inside = np.zeros(readiness.shape, dtype=bool)
@@ -128,6 +164,8 @@ def day(seed, strength, step):
     return (
         score(scenes, regimes, DIRECTED),
         score(scenes, events, WITH_EVENT),
+        score(scenes, alerts["OTM_ACCUMULATION"], {ACCUMULATION}),
+        crossings(scenes, alerts["GAMMA_FLIP"]),
         readiness[inside],
         readiness[outside],
         hours,
@@ -157,17 +195,18 @@ def main():
     parser.add_argument("--step", type=int, default=60, help="seconds between observations")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
-    regime, scan, inside, outside, hours = Score(), Score(), [], [], 0.0
+    regime, scan, otm, gamma, inside, outside, hours = Score(), Score(), Score(), Score(), [], [], 0.0
     with ProcessPoolExecutor(given.processes) as pool:
         work = partial(day, strength=given.strength, step=given.step)
-        for one, other, during, beside, lasted in pool.map(work, range(given.seed, given.seed + given.seeds)):
-            regime.add(one)
-            scan.add(other)
+        for *parts, during, beside, lasted in pool.map(work, range(given.seed, given.seed + given.seeds)):
+            for total, part in zip((regime, scan, otm, gamma), parts, strict=True):
+                total.add(part)
             inside.append(during)
             outside.append(beside)
             hours += lasted
     print(f"seeds {given.seed} to {given.seed + given.seeds - 1}, strength {given.strength:g}, {hours:,.0f} name-hours")
-    for name, made in (("regime", regime), ("scan", scan)):
+    print(f"gamma   recall    {shown(gamma.found, gamma.scenes)}; {gamma.ignored} flips besides")
+    for name, made in (("regime", regime), ("scan", scan), ("otm", otm)):
         print(f"{name:<8}precision {shown(made.found, made.found + made.false)}")
         print(f"{'':<8}recall    {shown(made.found, made.scenes)}")
         print(f"{'':<8}false     {100 * made.false / hours:.2f} per hundred names and hour; {made.ignored} not counted")

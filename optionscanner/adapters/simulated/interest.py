@@ -111,6 +111,7 @@ def make_interest(seed: int, names: Sequence[Name], layout: Layout, paths: Paths
                     strike_step=ladder.step,
                     spot=ladder.spot,
                     level=name.spot,
+                    gamma_width=name.annual_volatility * np.sqrt(max(days, 1.0) / 365.0),
                 )
             interest[:, rows], volume[:, rows] = booked(steps, trades)
         for f in np.flatnonzero(layout.future_underlying == u):

@@ -252,11 +252,13 @@ def shaped_volatility(plan: Plan, volatility: Floats) -> Floats:
 
 
 def plant_positions(
-    plan: Plan, steps: Floats, trades: Floats, *, strikes: Floats, strike_step: float, spot: Floats, level: float
+    plan: Plan, steps: Floats, trades: Floats, *, strikes: Floats, strike_step: float, spot: Floats, level: float,
+    gamma_width: float,
 ) -> None:
     """Put a scene into the opening interest, its steps and the trades (K, n, 2) [lots] of a name's nearest chain.
 
-    `strikes` (n,), `spot` (K,) and `level`, around which the interest of a crossing stands, [₹].
+    `strikes` (n,), `spot` (K,) and `level`, around which the interest of a crossing stands, [₹]; `gamma_width` is the
+    standard deviation of the log price until expiry, over which gamma falls off around the level.
     """
     if plan.kind == QUIET:
         steps[1:] *= 1.0 - 0.95 * min(plan.strength, 1.0)
@@ -267,6 +269,11 @@ def plant_positions(
         less = 1.0 - 0.7 * min(plan.strength, 1.0)
         steps[0, strikes < level, 0] = np.rint(steps[0, strikes < level, 0] * less)
         steps[0, strikes > level, 1] = np.rint(steps[0, strikes > level, 1] * less)
+        # When the scene begins both are of one size at the level, so that the sign changes there and not beside it.
+        near = np.exp(-0.5 * (np.log(strikes / level) / gamma_width) ** 2)
+        gamma = near @ np.maximum(steps[: plan.step + 1].sum(axis=0), 0.0)
+        share = np.min(gamma) / np.where(gamma > 0, gamma, np.inf)
+        steps *= 1.0 - min(plan.strength, 1.0) * (1.0 - share)
     if plan.kind in (CROSSING, CRUSH):
         return
     weight = np.exp(-np.abs(strikes[None, :] - spot[:, None]) / (2.0 * strike_step))
