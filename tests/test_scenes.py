@@ -302,7 +302,7 @@ def test_a_crossings_interest_changes_sign_at_the_level(planted, bare):
 
 
 def test_calls_and_puts_are_of_one_gamma_at_the_level_when_a_crossing_begins(planted):
-    """A bell around the level as wide as the price moves until expiry; within a few per cent, and far from it before."""
+    """A bell around the level as wide as the price moves until expiry, within a few per cent."""
     layout, close = planted.day.layout, planted._columns.previous_close
     for scene in scenes_of(planted, CROSSING):
         strikes, _, _ = chain(planted, scene.underlying)
