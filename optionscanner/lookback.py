@@ -125,4 +125,5 @@ def _state(stored: Stored, now: State) -> State:
         anchors = anchors.added(chosen, np.where(chosen, stamp, np.nan), interest, unpriced)
     state = replace(now, anchors=anchors)
     first = np.where(stored.volatility_seen, now.leg["open_iv"], np.nan)
-    return state.updated(leg={"read_open_interest": read, "open_iv": first})
+    opened = np.where(np.isfinite(read), now.leg["open_open_interest"], np.nan)
+    return state.updated(leg={"read_open_interest": read, "open_iv": first, "open_open_interest": opened})

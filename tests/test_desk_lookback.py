@@ -75,16 +75,16 @@ def test_a_moment_is_asked_once_and_its_picture_shown_until_now_is_chosen(place,
     place.type(**{CONTROL_AS_OF: "09:25"})
     place.desk.attend()
     assert machine.asked == [Question("NIFTY", WEEKLY, ist(9, 25))]
-    assert (banner(host), said(host)) == ("NOW 09:35:00", ((9 * 60 + 25) / 1_440, "accepted"))
+    assert (banner(host), said(host)) == ("NOW 09:35:00: NIFTY 03-Feb-26", ((9 * 60 + 25) / 1_440, "accepted"))
     machine.finds(ist(9, 24, 30))
     place.desk.attend()
-    assert banner(host) == "AS OF 09:24:30, from the history, not now (09:35:00)"
+    assert banner(host) == "AS OF 09:24:30, from the history, not now (09:35:00): NIFTY 03-Feb-26"
     assert said(host)[1] == "accepted: the picture of 09:24:30"
     place.run(ist(9, 40))
-    assert banner(host) == "AS OF 09:24:30, from the history, not now (09:40:00)"
+    assert banner(host) == "AS OF 09:24:30, from the history, not now (09:40:00): NIFTY 03-Feb-26"
     assert len(machine.asked) == 1
     place.type(**{CONTROL_AS_OF: "now"})
-    assert (banner(host), said(host)) == ("NOW 09:40:00", ("NOW", "accepted"))
+    assert (banner(host), said(host)) == ("NOW 09:40:00: NIFTY 03-Feb-26", ("NOW", "accepted"))
 
 
 def test_a_refused_moment_is_answered_in_one_sentence_and_given_up(place, host, machine):
@@ -93,7 +93,7 @@ def test_a_refused_moment_is_answered_in_one_sentence_and_given_up(place, host, 
     place.desk.attend()
     sentence = "refused: DRILLDOWN as of: no picture of 08:00:00 is stored; the nearest are of 09:20:00"
     assert said(host) == ("NOW", sentence)
-    assert banner(host) == f"NOW 09:35:00; {sentence}"
+    assert banner(host) == f"NOW 09:35:00: NIFTY 03-Feb-26; {sentence}"
     place.desk.attend()
     assert len(machine.asked) == 1
     assert place.stored()[-1][1:] == (False, sentence)
@@ -114,7 +114,7 @@ def test_another_symbol_is_asked_for_anew_and_an_old_answer_is_not_shown(place, 
     place.type(CONTROL_SYMBOL="SENSEX")
     place.desk.attend()
     assert [q.underlying for q in machine.asked] == ["NIFTY", "SENSEX"]
-    assert banner(host) == "NOW 09:35:00"
+    assert banner(host) == "NOW 09:35:00: SENSEX 03-Feb-26"
 
 
 def test_a_moment_is_not_kept_for_the_next_start(place, host, machine, tmp_path):

@@ -191,7 +191,8 @@ def test_the_sheet_says_plainly_that_it_is_not_now(simulated):
     show = next(iter(simulated.shown))
     at = moment(simulated, 900.0)
     now, then = render(simulated.newest, None, show)[0], simulated.as_of(show, at)
-    assert now.blocks["drill_moment"].rows == (("NOW 10:24:30",),)
-    assert then.blocks["drill_moment"].rows == (("AS OF 09:30:00, from the history, not now (10:24:30)",),)
+    assert now.blocks["drill_moment"].rows == (("NOW 10:24:30: NIFTY 28-Jul-26",),)
+    said = "AS OF 09:30:00, from the history, not now (10:24:30): NIFTY 28-Jul-26"
+    assert then.blocks["drill_moment"].rows == ((said,),)
     others = set(now.blocks) - {name for name, _ in blocks(DRILLDOWN)}
     assert all(now.blocks[name].rows == then.blocks[name].rows for name in others)

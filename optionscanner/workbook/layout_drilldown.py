@@ -92,8 +92,8 @@ STRIKES = (
     _STRIKE,
     Column("Call OI", 10, "call.open_interest", Kind.QUANTITY, "", Role.CALL),
     Column("Put OI", 10, "put.open_interest", Kind.QUANTITY, "", Role.PUT),
-    Column("Call chg", 10, "call.change_in_open_interest", Kind.QUANTITY_CHANGE, "", Role.CALL),
-    Column("Put chg", 10, "put.change_in_open_interest", Kind.QUANTITY_CHANGE, "", Role.PUT),
+    Column("Call chg", 10, "call.added", Kind.QUANTITY_CHANGE, "", Role.CALL),
+    Column("Put chg", 10, "put.added", Kind.QUANTITY_CHANGE, "", Role.PUT),
     Column("Call GEX", 10, "call.gex", Kind.CRORE, "₹ cr / 1 %", Role.CALL),
     Column("Put GEX", 10, "put.gex", Kind.CRORE, "₹ cr / 1 %", Role.PUT),
     Column("Net GEX", 10, "drill.gex", Kind.CRORE, "₹ cr / 1 %"),
@@ -123,6 +123,7 @@ TRAIL = (
 CHART_COLUMNS = 4
 """Columns under one chart."""
 _CHART_WIDTH = 12.85
+_TITLE = "chart-title"
 CHART_PIXELS = (374, 203)
 """Of a chart that thirteen rows are kept for, its title included."""
 LOWEST_PIXELS = 186
@@ -176,7 +177,7 @@ _CARDS = (
             ("Build-up", ((0, "build_up.build_up", Kind.WORD),
                           (1, "build_up.future_open_interest_change_pct", Kind.PERCENT))),
             ("Expiry", ((0, "row.expiry", Kind.DATE), (1, "row.days", Kind.DAYS))),
-            ("ATM/pain", ((0, "price.atm_strike", Kind.STRIKE), (1, "open_interest.max_pain", Kind.STRIKE))),
+            ("ATM, MP", ((0, "price.atm_strike", Kind.STRIKE), (1, "open_interest.max_pain", Kind.STRIKE))),
             ("Straddle", ((0, "price.straddle", Kind.PRICE), (1, "price.atm_iv", Kind.VOLATILITY),
                           (2, "price.atm_iv_change", Kind.VOLATILITY_CHANGE))),
         ),
@@ -194,7 +195,7 @@ _CARDS = (
         ),
     ),
     Card(
-        "Exposure", 9, ((10, "₹ crore"), (11, ""), (12, "")),
+        "Dealers", 9, ((10, "₹ crore"), (11, ""), (12, "")),
         (
             ("GEX", ((0, "exposure.gex", Kind.CRORE), (1, "exposure.regime", Kind.WORD))),
             ("DEX", ((0, "exposure.dex", Kind.CRORE),)),
@@ -209,6 +210,8 @@ _CARDS = (
     ),
 )  # fmt: skip
 
+DRILL_CARD_COLUMNS = frozenset(card.label for card in _CARDS)
+"""Columns of the labels."""
 _LEVEL_COLUMNS = (13, 17)
 """Names of the two columns of levels; prices and distances stand beside them."""
 
@@ -265,7 +268,7 @@ DRILLDOWN = Sheet(
         Cells("drill_levels", _levels()),
         Cells("drill_signals", _signals()),
         Cells("drill_words", (Value(_CONVENTION_ROW, 1, "drill.convention", Kind.TEXT, "units"),)),
-        Cells("drill_titles", tuple(Value(c.row, c.column, f"title.{c.name}", Kind.TEXT, "caption") for c in CHARTS)),
+        Cells("drill_titles", tuple(Value(c.row, c.column, f"title.{c.name}", Kind.TEXT, _TITLE) for c in CHARTS)),
     ),
     inputs=(
         Input(DRILL_SYMBOL, _PICK_ROW, 2, Kind.TEXT, offers=_SYMBOLS,

@@ -34,6 +34,8 @@ PAIN = "#D3BEEF"
 FLIP = "#F3E27A"
 LATE = "#FFD98A"
 STALE = "#DADFE4"
+AS_OF = "#8A1C6B"
+"""Ground of the words that say that the numbers are not of now."""
 TRAIL = "#44546A"
 CLOSED = "#B3BBC4"
 NOTE = "#FFFDF0"
@@ -62,6 +64,7 @@ STYLES: dict[str, Look] = {
     "card-head": {"bg_color": HEADER, "font_color": MUTED, "align": "right", "font_size": 9},
     "label": {"font_color": "#52606D", "indent": 1},
     "caption": {"bold": True, "font_color": "#52606D"},
+    "chart-title": {"bold": True, "font_color": "#52606D", "font_size": 9, "valign": "bottom"},
     "text": {"bottom": 1, "bottom_color": LINE},
     "text-after": {"bottom": 1, "bottom_color": LINE, "indent": 1},
     "units": {"font_color": MUTED, "font_size": 9, "num_format": "@"},

@@ -19,6 +19,8 @@ DRILLDOWN_WORDS: tuple[tuple[str, str, str, str, str], ...] = (
          _OPEN_INTEREST, _HERE)
         for w in (30, 15, 10, 5)
     ),
+    ("leg.added", "open interest less that of the previous close, or of the open where no close is known", "",
+     _OPEN_INTEREST, _HERE),
     ("leg.gex", "gamma exposure of the leg", "₹ crore / 1 %", _OPEN_INTEREST, _CONVENTION),
     ("leg.dex", "hedge that dealers hold against the leg's delta", "₹ crore", _OPEN_INTEREST, _CONVENTION),
     ("leg.vex", "what dealers buy when volatility rises one point", "₹ crore / point", _OPEN_INTEREST, _CONVENTION),

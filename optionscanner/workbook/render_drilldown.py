@@ -54,8 +54,8 @@ def drill_blocks(live: View, past: CycleReport | None = None) -> list[Block]:
     columns = _columns(view, segment) if segment >= 0 else {}
     cells = {block.name: block.cells for block in DRILLDOWN.cells}
     more = _words(view, segment, columns) | _levels(view, u, segment) | _signals(view, name)
-    more["drill.as_of"] = _moment(live, past)
-    more |= _titles(view, name, segment)
+    more["drill.as_of"] = _moment(live, past, view, segment)
+    more |= _titles(view, name, segment, against="previous close" if _knows_close(view, segment) else "open")
 
     def of(block: str) -> Block:
         rows = []
@@ -73,14 +73,15 @@ def drill_blocks(live: View, past: CycleReport | None = None) -> list[Block]:
     ]
 
 
-def _moment(live: View, past: CycleReport | None) -> Cell:
-    """What the numbers are as of, and why not of the time that was asked for."""
-    now = clock(live.report.as_of)
-    if past is not None:
-        return f"AS OF {clock(past.as_of)}, from the history, not now ({now})"
+def _moment(live: View, past: CycleReport | None, view: View, segment: int) -> Cell:
+    """Which chain it is, what its numbers are as of, and why not of the time that was asked for."""
+    now, key = clock(live.report.as_of), view.layout.segment_keys[segment] if segment >= 0 else None
+    if past is not None and key is not None:
+        asked = f"AS OF {clock(past.as_of)}, from the history, not now ({now})"
+        return plain(f"{asked}: {key.underlying} {key.expiry:%d-%b-%y}")
     control = live.report.control
     standing = control.settings.get(CONTROL_AS_OF, Standing()) if control is not None else Standing()
-    said = f"NOW {now}"
+    said = f"NOW {now}" + (f": {key.underlying} {key.expiry:%d-%b-%y}" if key is not None else "")
     return plain(f"{said}; {standing.answer}" if standing.answer.startswith("refused") else said)
 
 
@@ -103,11 +104,14 @@ def _columns(view: View, segment: int) -> Columns:
         **{name: getattr(pricing, name)[rows] for name in _GREEKS},
     }
     for table, names in (
-        ("open_interest_legs", [f"change_{w}" for w in _WINDOWS]), ("exposure_legs", _EXPOSURES), ("pain", ["payout"]),
+        ("open_interest_legs", [*(f"change_{w}" for w in _WINDOWS), "change_open"]),
+        ("exposure_legs", _EXPOSURES),
+        ("pain", ["payout"]),
     ):  # fmt: skip
         reading = view.reading(table)
         for name in names:
             pairs[name] = none if reading is None else np.asarray(reading[name], dtype=np.float64)[rows]
+    pairs["added"] = pairs["change_in_open_interest" if _knows_close(view, segment) else "change_open"]
     columns = {"chain.strike": layout.strike[rows], "drill.volatility": pricing.surface_volatility[rows]}
     for name, values in pairs.items():
         columns[f"call.{name}"], columns[f"put.{name}"] = values[:, CALL], values[:, PUT]
@@ -124,6 +128,14 @@ def _one_sided(pairs: Floats, columns: Columns, view: View, segment: int) -> Flo
     below = columns["chain.strike"] < float(view.report.pricing.reference[segment])
     near, far = (np.where(below, pairs[:, side], pairs[:, 1 - side]) for side in (PUT, CALL))
     return np.where(np.isfinite(near), near, far)
+
+
+def _knows_close(view: View, segment: int) -> bool:
+    """Whether open interest of the previous session's close is known of any leg of the chain."""
+    if segment < 0:
+        return False
+    rows = slice(int(view.layout.starts[segment]), int(view.layout.ends[segment]))
+    return bool(np.isfinite(view.report.chains.day.previous_open_interest[rows]).any())
 
 
 def _marks(view: View, segment: int, strike: Floats) -> Columns:
@@ -243,7 +255,7 @@ def _signals(view: View, name: str) -> dict[str, Cell]:
     return cells
 
 
-def _titles(view: View, name: str, segment: int) -> dict[str, Cell]:
+def _titles(view: View, name: str, segment: int, *, against: str) -> dict[str, Cell]:
     """What stands above each chart: name, expiry, what, unit, time."""
     if segment < 0:
         return {}
@@ -254,9 +266,9 @@ def _titles(view: View, name: str, segment: int) -> dict[str, Cell]:
     marks = ", ".join(f"{word} {_short(levels[key])}" for word, key in (("spot", "SPOT"), ("flip", "γ flip"))
                       if key in levels)  # fmt: skip
     words = {
-        "price": f"{name}: spot, VWAP (₹), volume in 5 min ({units})",
+        "price": f"{name}: spot, nearest future and its VWAP (₹), volume in 5 min ({units})",
         "open_interest": f"{who}: OI by strike ({units})",
-        "change": f"{who}: OI against the previous close ({units})",
+        "change": f"{who}: OI against the {against} ({units})",
         "gex": f"{who}: GEX (₹ cr / 1 %), {marks}",
         "smile": f"{who}: IV now and at open (% a year)",
         "straddle": f"{name}: ATM straddle (₹) and PCR (OI), nearest expiry",

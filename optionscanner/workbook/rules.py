@@ -17,6 +17,7 @@ from optionscanner.workbook.layout_index import INDICES, PICKED
 from optionscanner.workbook.layout_oi_heatmap import OI_HEATMAP
 from optionscanner.workbook.layout_oi_tracker import TRACKER
 from optionscanner.workbook.layout_system import HEARTBEAT
+from optionscanner.workbook.rules_drilldown import write_drilldown_rules
 from optionscanner.workbook.rules_heatmap import write_heatmap_rules
 from optionscanner.workbook.rules_oi_heatmap import write_oi_heatmap_rules
 from optionscanner.workbook.rules_oi_tracker import write_tracker_rules
@@ -45,6 +46,8 @@ def write_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
         _ticks(sheet, worksheet, add)
     if sheet.name in (*INDICES, PICKED):
         _ladder(sheet, worksheet, add)
+    if sheet.name == PICKED:
+        write_drilldown_rules(sheet, worksheet, add)
     if sheet.name == TRACKER:
         write_tracker_rules(sheet, worksheet, add)
     if sheet.name == HEATMAP.name:

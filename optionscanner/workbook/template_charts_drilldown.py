@@ -38,7 +38,7 @@ def write_drilldown_charts(book: Any, worksheet: Any) -> None:
     drawn = {
         "price": _price(book),
         "open_interest": _sides(book, "open_interest"),
-        "change": _sides(book, "change_in_open_interest"),
+        "change": _sides(book, "added"),
         "gex": _gex(book),
         "smile": _smile(book),
         "straddle": _straddle(book),
@@ -51,7 +51,8 @@ def write_drilldown_charts(book: Any, worksheet: Any) -> None:
         chart = drawn[place.name]
         chart.set_title({"none": True})
         chart.set_legend({"position": "top", "font": _FONT})
-        chart.show_blanks_as("gap")
+        # Five minutes without a picture are passed over; those to come stay open.
+        chart.show_blanks_as("span" if place.name in ("price", "straddle") else "gap")
         # The columns that the charts draw may be folded away.
         chart.show_hidden_data()
         height = LOWEST_PIXELS if place in CHARTS[4:6] else CHART_PIXELS[1]
@@ -88,7 +89,8 @@ def _price(book: Any) -> Any:
     chart = book.add_chart({"type": "column"})
     volume = {"fill": {"color": _VOLUME}, "border": {"none": True}, "gap": 20}
     chart.add_series(_series(DRILL_TRAIL, "Volume (left)", "trail.volume", {**volume, "y2_axis": False}))
-    prices = (("Spot", "price.spot", looks.INK), ("VWAP", "build_up.future_vwap", looks.CALL))
+    prices = (("Spot", "price.spot", looks.STRONG_LINE), ("Future", "build_up.future_price", looks.INK),
+              ("VWAP", "build_up.future_vwap", looks.CALL))  # fmt: skip
     lines = _lines(book, DRILL_TRAIL, prices, second=True)
     chart.combine(lines)
     chart.set_x_axis(_TIMES)

@@ -13,6 +13,7 @@ from typing import Any
 from optionscanner.workbook import looks
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Sheet, Text, Value
+from optionscanner.workbook.layout_drilldown import DRILL_CARD_COLUMNS
 from optionscanner.workbook.layout_index import INDICES, PICKED
 from optionscanner.workbook.layout_oi_tracker import HALVES, LABEL_COLUMNS, TRACKER
 from optionscanner.workbook.meanings import (
@@ -55,7 +56,9 @@ def hints(sheet: Sheet) -> Iterator[tuple[int, int, str, str]]:
         for cell in sheet.cells[0].cells:
             title = _BAND_TITLES.get(cell.source, "Indices" if cell in ticks else "")
             yield cell.row, cell.column, title, value_note(cell.source, cell.kind)
-    if sheet.name in (*INDICES, PICKED):
+    if sheet.name == PICKED:
+        yield from _label_hints(sheet, DRILL_CARD_COLUMNS)
+    elif sheet.name in INDICES:
         yield from _label_hints(sheet, {text.column for text in sheet.texts if text.style == "card"})
     elif sheet.name == TRACKER:
         yield from _label_hints(sheet, {half.column + at for half in HALVES for at in LABEL_COLUMNS})
