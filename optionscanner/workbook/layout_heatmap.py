@@ -11,7 +11,6 @@ from itertools import chain
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import (
     BAND_ROWS,
-    GAP,
     Cells,
     Column,
     Input,
@@ -41,15 +40,15 @@ _LOW = 14.25
 
 def _panel(number: int) -> tuple[Column, ...]:
     return (
-        Column(f"Name {number}", 13, "row.name", Kind.TEXT),
-        Column(f"GEX % {number}", 9, "exposure_total.gex_share_pct", Kind.MOVE, "% of gamma"),
+        Column(f"Name {number}", 14, "row.name", Kind.TEXT),
+        Column(f"GEX % {number}", 7, "exposure_total.gex_share_pct", Kind.MOVE, "% of gamma"),
         Column(f"TRS {number}", 6, "tile.readiness", Kind.DIRECTED, "▲▼"),
     )
 
 
 TILE = len(_panel(1)) + 1
 """Columns from one tile to the next."""
-_COLUMNS = tuple(chain(*((*_panel(n), spacer(GAP)) for n in range(1, PANELS + 1))))[:-1]
+_COLUMNS = tuple(chain(*((*_panel(n), spacer(1)) for n in range(1, PANELS + 1))))[:-1]
 _WIDTHS = tuple(column.width for column in _COLUMNS)
 _PICK = TILE + 2
 _LIMITS = 3 * TILE + 1

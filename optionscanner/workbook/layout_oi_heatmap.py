@@ -34,11 +34,16 @@ _LOW = 14.25
 """Points of the rows below the band: 19 pixels."""
 
 
+_NARROW = 41 / 7
+"""46 pixels: what both sides leave of a screen."""
+
+
 def _side(side: str, role: Role) -> tuple[Column, ...]:
     letter = side[0].upper()
     return tuple(
         Column(
-            f"{letter} ATM" if not k else f"{letter}{k:+d}", 6, f"map.{side}{k + SIDE}", Kind.QUANTITY_CHANGE, "", role,
+            f"{letter} ATM" if not k else f"{letter}{k:+d}", _NARROW, f"map.{side}{k + SIDE}", Kind.QUANTITY_CHANGE,
+            "", role,
             note=f"{side} of the strike above: open interest added in the quarter hour, less closed; the first line "
             "since the previous close, else since its first observation; blank unless observed in this and the line "
             "before",
@@ -50,7 +55,7 @@ def _side(side: str, role: Role) -> tuple[Column, ...]:
 _COLUMNS = (
     *_side("call", Role.CALL),
     Column("From", 8, "map.time", Kind.TIME, "IST", note="when the quarter hour begins"),
-    Column("Spot", 10, "map.spot", Kind.PRICE, "₹", note="newest spot in the quarter hour"),
+    Column("Spot", 9, "map.spot", Kind.PRICE, "₹", note="newest spot in the quarter hour"),
     Column("Money", 8, "map.money", Kind.STRIKE, "₹", Role.STRIKE,
            note="listed strike nearest to that spot: where the framed path of the spot goes through the map"),
     *_side("put", Role.PUT),

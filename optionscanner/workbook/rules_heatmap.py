@@ -7,7 +7,7 @@ from typing import Any
 
 from optionscanner.workbook import looks
 from optionscanner.workbook.grid import Cells, Sheet
-from optionscanner.workbook.layout_heatmap import GAMMA, HEATMAP_SCALE, PANELS, READINESS, TILE
+from optionscanner.workbook.layout_heatmap import GAMMA, PANELS, READINESS, TILE
 from optionscanner.workbook.splice import column_letters
 
 AddFormat = Callable[[dict[str, Any]], Any]
@@ -26,8 +26,11 @@ def write_heatmap_rules(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     table = sheet.table("heatmap")
     limits = next(cells for cells in sheet.cells if cells.name == "heatmap_limits")
     first, last = table.row + 1, table.last_row
+    (given,) = sheet.inputs
+    # By its place: LibreOffice repaints at once what speaks of a cell, not what speaks of a name.
+    picked = f"${column_letters(given.column)}${given.row}"
     for scale, offset, place in ((GAMMA, 1, 0), (READINESS, 2, 3)):
-        chosen = f'{HEATMAP_SCALE}{"=" if scale == READINESS else "<>"}"{READINESS}"'
+        chosen = f'{picked}{"=" if scale == READINESS else "<>"}"{READINESS}"'
         for i in range(TILE - 1):
             starts = [table.column + panel * TILE + i for panel in range(PANELS)]
             ranges = " ".join(f"{column_letters(c)}{first}:{column_letters(c)}{last}" for c in starts)
