@@ -147,7 +147,7 @@ def test_a_missing_file_is_named_first_with_what_stays_blank(report):
                       bans_compared=False, ban_entered=(), listing=None)  # fmt: skip
     first = shown(with_daily(report, lacking), "plan_files")[0]
     assert (first["Daily file"], first["State"]) == ("ban list", "MISSING")
-    assert first["What it serves"] == "for 15-Jul-2026 is not there: not known"
+    assert first["What it serves"] == "whether a stock is in ban is not known"
     told = {row["Change"]: row["What"] for row in shown(with_daily(report, lacking), "plan_changes")}
     assert told["bans"] == "not known: no ban lists of both days"
     assert told["contracts"] == "not known: no F&O bhavcopy"

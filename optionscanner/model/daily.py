@@ -248,14 +248,14 @@ DAILY_TABLES: tuple[DailyTable, ...] = (
 )
 
 KINDS: Mapping[str, str] = {
-    "F&O bhavcopy": "changes since the previous close are blank where the source has no close",
+    "F&O bhavcopy": "closing OI and closes are the source's own, if any",
     "index closes and cash bhavcopy": "yesterday's levels are blank",
     "participant-wise positions": "participants are blank",
     "FII statistics": "FII in ₹ crore is blank",
     "ban list": "whether a stock is in ban is not known",
     "India VIX": "its change is blank",
     "market lots": "lots of the source are not checked",
-    "daily volatility": "IV rank and percentile are blank until bhavcopies are imported",
+    "daily volatility": "IV rank and percentile are blank",
 }
 """Kind of what a day takes from daily files -> what stays blank without it."""
 

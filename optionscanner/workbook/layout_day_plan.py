@@ -14,7 +14,7 @@ GAPS, CHANGES, EVENTS, FILES = 18, 9, 8, 8
 _NAME, _W, _N, _L = 14, 10, 9, 12
 _LEFT, _CENTRE = 9, 9
 """Columns of the first two of the three parts below, with a gap between them."""
-_WIDTHS = (_NAME, *((_LEFT - 1) * (_W,)), GAP, *(_CENTRE * (_N,)), GAP, *(3 * (_N,)), _W, _L, _L)
+_WIDTHS = (_NAME, *((_LEFT - 1) * (_W,)), GAP, *(3 * (_N,)), _W, *(5 * (_N,)), GAP, *(3 * (_N,)), _W, _L, _L)
 
 _INDICES = (
     Column("Index", _NAME, "row.name", Kind.TEXT),
@@ -30,7 +30,7 @@ _INDICES = (
     Column("S3", _N, "plan.s3", Kind.PRICE, "points"),
     Column("S2", _N, "plan.s2", Kind.PRICE, "points"),
     Column("S1", _N, "plan.s1", Kind.PRICE, "points"),
-    Column("Pivot", _N, "plan.pivot", Kind.PRICE, "points"),
+    Column("Pivot", _W, "plan.pivot", Kind.PRICE, "points"),
     Column("R1", _N, "plan.r1", Kind.PRICE, "points"),
     Column("R2", _N, "plan.r2", Kind.PRICE, "points"),
     Column("R3", _N, "plan.r3", Kind.PRICE, "points"),
@@ -63,7 +63,7 @@ _PARTICIPANTS = (
     Column("Index fut", _N, "plan.future_index", Kind.COUNT, "net", note=f"index futures, long less short {_HELD}"),
     Column("Idx added", _N, "plan.future_index_added", Kind.COUNT, "contracts",
            note="change of the net index futures over that session"),
-    Column("Stock fut", _N, "plan.future_stock", Kind.COUNT, "net", note=f"stock futures, long less short {_HELD}"),
+    Column("Stock fut", _W, "plan.future_stock", Kind.COUNT, "net", note=f"stock futures, long less short {_HELD}"),
     Column("Stk added", _N, "plan.future_stock_added", Kind.COUNT, "contracts",
            note="change of the net stock futures over that session"),
     Column("Index call", _N, "plan.option_index_call", Kind.COUNT, "net", note=f"index calls, long less short {_HELD}"),
@@ -96,7 +96,7 @@ _FILES = (
     Column("Daily file", _N, "plan.kind", Kind.TEXT, note="kind of daily file"),
     spacer(_N),
     spacer(_N),
-    Column("State", _N, "plan.state", Kind.WORD, note="there, or MISSING"),
+    Column("State", _W, "plan.state", Kind.WORD, note="there, or MISSING"),
     Column("What it serves", _N, "plan.serves", Kind.TEXT, note="what of it serves the day, or what stays blank"),
     *(spacer(_N) for _ in range(4)),
 )

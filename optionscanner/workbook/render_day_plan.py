@@ -123,9 +123,9 @@ def _state(view: View, plan: DayPlan, daily: DailyContext | None) -> str:
         said = ["no daily files of the session before: --import-daily brings them in", *others]
         return f"{day}; {'; '.join(said)}"
     whole = len(daily.found) + len(daily.missing)
-    said = [f"{day}, after {daily.previous_session:%d-%b-%Y}: {len(daily.found)} of {whole} kinds of daily files"]
-    if daily.missing:
-        said.append(f"missing: {', '.join(daily.missing)}")
+    lacking = f", {len(daily.missing)} missing" if daily.missing else ""
+    after = f"after {daily.previous_session:%d-%b-%Y}"
+    said = [f"{day}, {after}: {len(daily.found)} of {whole} kinds of daily files{lacking}"]
     if math.isfinite(daily.vix_close):
         said.append(f"India VIX closed at {daily.vix_close:.2f}")
     return "; ".join([*said, *others])
@@ -198,7 +198,7 @@ def _files(daily: DailyContext | None) -> Rows:
     """Those that are missing first."""
     if daily is None:
         return tuple((plain(kind), MISSING, plain(blank)) for kind, blank in KINDS.items())
-    lacking = [(plain(kind), MISSING, plain(why.removeprefix(f"{kind} "))) for kind, why in daily.missing.items()]
+    lacking = [(plain(kind), MISSING, plain(KINDS.get(kind, why))) for kind, why in daily.missing.items()]
     return (*lacking, *((plain(kind), THERE, plain(words)) for kind, words in daily.found.items()))
 
 
