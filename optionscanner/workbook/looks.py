@@ -97,15 +97,18 @@ def style(name: str) -> Look:
 
 def header(kind: Kind, role: Role, *, first: bool) -> Look:
     """Look of a header cell above a column; `first` of its table."""
-    # Words on the left may run on into the next cell; others have their own cell only.
-    fits: Look = {} if kind.align == "left" else {"shrink": True}
-    return {**BASE, **STYLES["header"], **_aligned(kind, first=first), **_HEADER_BY_ROLE[role], **fits}
+    return {**BASE, **STYLES["header"], **_aligned(kind, first=first), **_HEADER_BY_ROLE[role], **_fitting(kind)}
 
 
 def unit(kind: Kind, role: Role, *, first: bool) -> Look:
     """Look of the unit line above a header."""
-    look = {**BASE, **STYLES["units"], **_aligned(kind, first=first)}
+    look = {**BASE, **STYLES["units"], **_aligned(kind, first=first), **_fitting(kind)}
     return look | {"align": "center"} if role is Role.STRIKE else look
+
+
+def _fitting(kind: Kind) -> Look:
+    """Words on the left may run on into the next cell; others have their own cell only."""
+    return {} if kind.align == "left" else {"shrink": True}
 
 
 def _aligned(kind: Kind, *, first: bool) -> Look:
