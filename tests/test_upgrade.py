@@ -565,6 +565,6 @@ def test_libreoffice_opens_the_upgraded_file_and_what_it_saved_is_upgraded_too(w
     old = tmp_path / "Old.xlsx"
     old.write_bytes(worked_in)
     theirs = tools.convert(old, "xlsx", tmp_path / "before")
-    assert "EOD_REPORT" in upgrade_file(theirs)
+    assert "brought to template" in upgrade_file(theirs)
     assert openpyxl.load_workbook(theirs)["My desk"]["A1"].value == "=NIFTY_SPOT*2"
     assert_takes_a_picture(theirs)
