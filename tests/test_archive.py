@@ -65,6 +65,7 @@ def answers(path: Path) -> list[pd.DataFrame]:
     """Every kind of question about quotes, at many instants."""
     with HistoryReader(path) as reader:
         found = [reader.chain(at, name, expiry) for at in INSTANTS[::3] for name, expiry in CHAINS]
+        found += [reader.against(name, expiry, at=at) for at in INSTANTS[::4] for name, expiry in CHAINS]
         found += [reader.chain(INSTANTS[0] - 1, *CHAINS[0]), reader.chain(NOW, "NOSUCH", WEEKLY)]
         found += [reader.quotes(name, INSTANTS[0], INSTANTS[-1]) for name in ("NIFTY", "SENSEX", "RELIANCE", "NOSUCH")]
         found += [reader.quotes("NIFTY", INSTANTS[3], INSTANTS[7], session=1)]

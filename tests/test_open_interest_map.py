@@ -2,6 +2,7 @@
 strikes that were not seen and a spot that moves through the ladder; in memory, in the file and on the sheet."""
 
 import math
+import sqlite3
 from dataclasses import replace
 from datetime import datetime, time
 
@@ -9,11 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from optionscanner.errors import HistoryError
+from optionscanner.errors import HistoryBusy, HistoryError
+from optionscanner.history.archive import archive_session
 from optionscanner.history.queries import HistoryReader
+from optionscanner.history.store import SqliteHistory
 from optionscanner.model.anchors import WINDOWS
 from optionscanner.model.looking_back import legs_against
 from optionscanner.model.open_interest_map import OPENING, OpenInterestMap
+from optionscanner.model.sessions import Mode
 from optionscanner.workbook.layout_oi_heatmap import OI_HEATMAP, SHOWN, SIDE
 from tests import builders
 from tests.engine_builders import run
@@ -181,6 +185,53 @@ def test_an_observation_that_changes_nothing_hands_the_same_arrays_on():
 def test_a_chain_that_the_session_never_saw_is_refused_with_a_sentence(recorded):
     with HistoryReader(recorded[2].history) as reader, pytest.raises(HistoryError, match="holds no map of NIFTY 2031"):
         reader.open_interest_map("NIFTY", WEEKLY.replace(year=2031))
+
+
+def test_the_map_stays_when_the_quotes_of_its_day_are_archived(recorded, tmp_path):
+    path = tmp_path / "history.db"
+    path.write_bytes(recorded[2].history.read_bytes())
+    with HistoryReader(path) as reader:
+        before = reader.open_interest_map("NIFTY", WEEKLY)
+    connection = sqlite3.connect(path, isolation_level=None)
+    archive_session(connection, path, 1, now=0.0)
+    assert connection.execute("SELECT count(*) FROM quote").fetchone() == (0,)
+    connection.close()
+    with HistoryReader(path) as reader:
+        after = reader.open_interest_map("NIFTY", WEEKLY)
+    for name in ("begins", "strike", "open_interest", "base", "spot"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+
+
+def test_cycles_that_could_not_be_stored_leave_no_hole_in_the_map(tmp_path):
+    """What was lost on the way comes with the next cycle, as the memory still has it."""
+    day = builders.day_of(builders.small_layout())
+    instants = [builders.ist(9, 16), builders.ist(9, 31), builders.ist(9, 46), builders.ist(10, 1)]
+    held, reports = OpenInterestMap.of_day(day), []
+    for report in builders.day_of_reports(instants):
+        held = held.seen(report.chains)
+        reports.append(replace(report, open_interest_map=held))
+    path = tmp_path / "h.db"
+    history = SqliteHistory(path, Mode.REPLAY, spool_cycles=1, busy_timeout=0.05)
+    history.begin(builders.run_session(), day, resume_within=None, now=builders.ist(9, 15))
+    history.save(reports[0])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for report in reports[1:3]:  # one waits, the next is lost
+        with pytest.raises(HistoryBusy):
+            history.save(report)
+    other.execute("ROLLBACK")
+    other.close()
+    history.save(reports[3])
+    assert history.lost == 1
+    history.close()
+    layout = day.layout
+    with HistoryReader(path) as reader:
+        for segment, key in enumerate(layout.segment_keys):
+            rows = slice(int(layout.starts[segment]), int(layout.ends[segment]))
+            found = reader.open_interest_map(key.underlying, key.expiry)
+            assert len(found.begins) == 4
+            for bucket in range(4):
+                np.testing.assert_array_equal(found.open_interest[bucket], held.values[bucket][rows])
 
 
 # Now against earlier minutes
