@@ -1,18 +1,24 @@
 """The instrument master: what is read of its rows, the day's universe, the copy on disk, and every way to go wrong."""
 
+import contextlib
 import json
+import random
+import re
 from collections.abc import Iterator
 from datetime import date, datetime
 
 import numpy as np
 import pytest
 
-from optionscanner.adapters.angel.master import read_master
-from optionscanner.adapters.angel.master_cache import load_master
+from optionscanner.adapters.angel.master import Kind, read_master
+from optionscanner.adapters.angel.master_cache import copy_before, load_master, verify
+from optionscanner.adapters.angel.master_changes import Changes, changes
+from optionscanner.adapters.angel.packets import Segment, key_of
 from optionscanner.adapters.angel.universe import name_of
-from optionscanner.adapters.angel.universe_of import Expiries, universe
-from optionscanner.errors import SourceError
+from optionscanner.adapters.angel.universe_of import Expiries, freeze_quantities, universe
+from optionscanner.errors import NoData, SourceError, Unreachable
 from optionscanner.model.calendar import IST, load_calendar
+from optionscanner.model.daily import Listing
 from tests.broker import Settings, StandIn
 from tests.broker.instruments import list_instruments
 from tests.broker.market import simulated
@@ -83,6 +89,205 @@ def test_the_stand_ins_market_comes_back_contract_by_contract(source, calendar, 
     assert [name_of(int(key)) for key in made.keys] == list(zip(theirs.exchange, theirs.token, strict=True))
 
 
+OCTOBER = date(2026, 10, 6).toordinal()
+
+
+def test_published_rows_are_read_to_the_paisa():
+    """Rows of files of July to October 2026, as published."""
+    assert one(read(row())) == {
+        "name": "NIFTY", "key": key_of(2, "40672"), "segment": Segment.NFO, "kind": Kind.PUT, "is_index": True,
+        "expiry": OCTOBER, "strike": 2_210_000, "lot": 65, "tick": 0.05, "freeze": 1801.0,
+        "symbol": "NIFTY06OCT2622100PE",
+    }  # fmt: skip
+    iex = row(token="102595", symbol="IEX27OCT26117.5CE", name="IEX", expiry="27OCT2026", strike="11750.000000",
+              lotsize="4350", instrumenttype="OPTSTK")  # fmt: skip
+    found = one(read(iex))
+    assert (found["strike"], found["lot"], found["kind"], found["is_index"]) == (11_750, 4350, Kind.CALL, False)
+    future = row(token="61093", symbol="NIFTY28JUL26FUT", expiry="28JUL2026", strike="-1.000000",
+                 instrumenttype="FUTIDX", tick_size="10.000000")  # fmt: skip
+    del future["freeze_qty"], future["is_cas_enabled"]
+    found = one(read(future))
+    assert (found["strike"], found["tick"], found["kind"]) == (0, 0.1, Kind.FUTURE)
+    assert np.isnan(found["freeze"])
+    share = row(token="4668", symbol="BANKBARODA-EQ", name="BANKBARODA", expiry="", strike="-1.000000", lotsize="1",
+                instrumenttype="", exch_seg="NSE", tick_size="1.000000", freeze_qty="408537")  # fmt: skip
+    found = one(read(share))
+    assert (found["kind"], found["strike"], found["tick"], found["freeze"]) == (Kind.SHARE, 0, 0.01, 408_537.0)
+    index = row(token="99919000", symbol="SENSEX", name="SENSEX", expiry="", strike="0.000000", lotsize="1",
+                instrumenttype="AMXIDX", exch_seg="BSE", tick_size="0.000000", freeze_qty="0")  # fmt: skip
+    found = one(read(index))
+    assert (found["key"], found["kind"], found["strike"]) == (key_of(3, "99919000"), Kind.INDEX, 0)
+    assert np.isnan(found["tick"]) and np.isnan(found["freeze"])
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name", "expiry", "strike", "kind"),
+    [
+        ("360ONE26NOV1260CE", "", "26NOV2026", "126000.000000", "OPTSTK"),
+        ("SENSEX26O0884600PE", "SENSEX", "08OCT2026", "8460000.000000", "OPTIDX"),
+        ("SENSEX26SEP85000CE", "SENSEX", "24SEP2026", "8500000.000000", "OPTIDX"),
+        ("SENSEX24MAR75000PE", "SENSEX", "28Mar2024", "7500000.000000", "OPTIDX"),
+        ("SENSEX25OCTFUT", "SENSEX", "30OCT2025", "-1.000000", "FUTIDX"),
+    ],
+)
+def test_bse_symbols_and_empty_names(symbol, name, expiry, strike, kind):
+    found = one(read(row(symbol=symbol, name=name, expiry=expiry, strike=strike, instrumenttype=kind, exch_seg="BFO")))
+    assert found["name"] == (name or "360ONE")
+    assert found["expiry"] == datetime.strptime(expiry, "%d%b%Y").date().toordinal()  # noqa: DTZ007 - no zone
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"exch_seg": "CDS", "instrumenttype": "FUTCUR"},
+        {"exch_seg": "MCX", "instrumenttype": "OPTFUT"},
+        {"token": "26000", "symbol": "NIFTY", "expiry": "", "strike": "0.000000", "instrumenttype": "",
+         "exch_seg": "NSE"},
+        {"token": "4884", "symbol": "SBIN-BE", "name": "SBIN", "expiry": "", "strike": "-1.000000",
+         "instrumenttype": "", "exch_seg": "NSE"},
+        {"symbol": "011NSETEST28JUL26FUT", "name": "011NSETEST", "expiry": "28JUL2026", "strike": "-1.000000",
+         "instrumenttype": "FUTSTK"},
+    ],
+)  # fmt: skip
+def test_decoys_are_not_looked_at(given):
+    """The currency NIFTY, commodities, the old row of an index, other series, trial names of the exchange."""
+    master = read(row(), row(**given))
+    assert (len(master), master.rows, master.refused.total()) == (1, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"strike": "0.000000"}, "no strike"), ({"strike": "-1.000000"}, "no strike"),
+        ({"strike": "2210000.5"}, "no strike"), ({"strike": None}, "no strike"), ({"strike": "2.21e6"}, "no strike"),
+        ({"strike": "2215000.000000"}, "contradicts its symbol"),
+        ({"expiry": "13OCT2026"}, "contradicts its symbol"), ({"name": "FINNIFTY"}, "contradicts its symbol"),
+        ({"exch_seg": "BFO"}, "contradicts its symbol"), ({"symbol": "NIFTY06OCT2622100CE"}, ""),
+        ({"expiry": "31FEB2026"}, "no expiry"), ({"expiry": "2026-10-06"}, "no expiry"),
+        ({"lotsize": "0"}, "no lot"), ({"lotsize": "65.5"}, "no lot"),
+        ({"token": "123456789"}, "no token or symbol"), ({"token": "4O672"}, "no token or symbol"),
+        ({"token": "\u0664\u0660"}, "no token or symbol"), ({"token": ["40672"]}, "no token or symbol"),
+        ({"symbol": "NIFTY06OCT2622100XX"}, "no side"), ({"instrumenttype": "FUTIDX"}, "no side"),
+        ({"instrumenttype": "UNDCUR"}, "unknown type"), ({"name": "nifty"}, "no name"),
+        ({"name": {}}, ""), ({"expiry": "06oct2026"}, ""), ({"token": 40672, "strike": 2210000.0}, ""),
+    ],
+)  # fmt: skip
+def test_a_row_that_cannot_be_is_left_out_with_the_reason(given, reason):
+    master = read(row(**given))
+    assert (len(master), dict(master.refused)) == ((0, {reason: 1}) if reason else (1, {}))
+
+
+def chain(name="NIFTY", expiry="06OCT2026", lot="65", *, first=1, strikes=range(22_000, 22_600, 50), **given):
+    """Both sides of a few strikes."""
+    return [
+        row(token=str(first + 2 * i + j), symbol=f"{name}{expiry[:5]}{expiry[-2:]}{strike}{side}", name=name,
+            expiry=expiry, strike=f"{strike * 100}.000000", lotsize=lot, **given)
+        for i, strike in enumerate(strikes) for j, side in enumerate(("CE", "PE"))
+    ]  # fmt: skip
+
+
+def test_what_is_listed_twice_or_by_another_lot_is_left_out():
+    rows = chain()
+    assert len(read(*rows, rows[3])) == 24, "the same row again says nothing new"
+    twice = read(*rows, {**rows[3], "token": "999"})
+    assert (len(twice), dict(twice.refused)) == (23, {"one contract twice": 2})
+    one_token = read(*rows, row(token="1", symbol="NIFTY06OCT2630000CE", strike="3000000.000000"))
+    assert (len(one_token), dict(one_token.refused)) == (23, {"one token twice": 2})
+    bse = row(token="1", symbol="360ONE26NOV1260CE", name="", expiry="26NOV2026", strike="126000.000000",
+              instrumenttype="OPTSTK", exch_seg="BFO")  # fmt: skip
+    assert len(read(*rows, bse)) == 25, "tokens recur in other segments"
+    lots = read(*rows[:-1], {**rows[-1], "lotsize": "75"})
+    assert (len(lots), dict(lots.refused)) == (23, {"another lot than its expiry": 1})
+
+
+def test_a_name_whose_symbols_follow_another_rule_is_believed():
+    other = [{**each, "symbol": each["symbol"].replace("NIFTY", "NF-")} for each in chain()]
+    assert len(read(*other)) == 24
+    assert len(read(*other[:10])) == 0, "too few to tell a rule from damage"
+    assert len(read(*other[:5], *chain()[5:])) == 19
+
+
+def test_expired_contracts_and_far_expiries_are_left_out(source, calendar, content):
+    master = read_master(content)
+    made = universe(master, calendar, date(2026, 7, 15), names=["SENSEX", "NIFTY"], index_expiries=Expiries(1, 1),
+                    tell=silent)  # fmt: skip
+    keys = [f"{name} {day}" for name, day in made.day.layout.segment_keys]
+    assert keys == ["NIFTY 2026-07-21", "NIFTY 2026-07-28", "SENSEX 2026-07-16", "SENSEX 2026-07-30"]
+    assert [str(key.expiry) for key in made.day.layout.future_keys] == ["2026-07-28", "2026-07-30"]
+    after = universe(master, load_calendar(), date(2026, 7, 17), names=["SENSEX"], index_expiries=Expiries(1, 0),
+                     tell=silent)  # fmt: skip
+    assert [str(key.expiry) for key in after.day.layout.segment_keys] == ["2026-07-23"]
+    assert [str(key.expiry) for key in after.day.layout.future_keys] == ["2026-07-30"], "the nearest in any case"
+    last_day = universe(master, load_calendar(), date(2026, 7, 16), names=["SENSEX"], tell=silent)
+    assert str(last_day.day.layout.segment_keys[0].expiry) == "2026-07-16", "it trades on its last day"
+
+
+def test_who_is_looked_at_and_in_which_order(calendar, content):
+    master, told = read_master(content), []
+    made = universe(master, calendar, TODAY, tell=told.append)
+    assert made.day.layout.names == ("NIFTY", "SENSEX", "IDEA", "RELIANCE")
+    assert told == [
+        "instrument master: IEX have options but no share of series EQ and are left out",
+        "instrument master: BANKNIFTY, FINNIFTY, MIDCPNIFTY have no live options on 15-Jul-2026 and are left out"
+    ]
+    made = universe(master, calendar, TODAY, names=["NIFTY", "IDEA", "NIFTY"], tell=silent)
+    assert made.day.layout.names == ("NIFTY", "IDEA")
+    with pytest.raises(NoData, match="got none of NOSUCH"):
+        universe(master, calendar, TODAY, names=["NOSUCH"], tell=told.append)
+    with pytest.raises(NoData, match="closed on 18-Jul-2026"):
+        universe(master, calendar, date(2026, 7, 18), tell=silent)
+
+
+def test_what_a_name_lacks_is_key_0_and_told(calendar, content):
+    rows = json.loads(content)
+    kept = [r for r in rows if r["symbol"] not in ("RELIANCE-EQ", "India VIX", "NIFTY21JUL2625150PE")]
+    told: list[str] = []
+    made = universe(read(*kept), calendar, TODAY, names=NAMES, tell=told.append)
+    layout = made.day.layout
+    at_row = layout.rows_of(layout.segment_of("NIFTY", date(2026, 7, 21)), 25_150.0)
+    assert (made.leg_key[at_row] == 0).tolist() == [False, True]
+    assert made.day.listed[at_row].tolist() == [True, False] and int((~made.day.listed).sum()) == 1
+    assert [name for name, key in zip(layout.names, made.spot_key, strict=True) if key == 0] == ["RELIANCE"]
+    assert made.vix_key == 0
+    assert told == [
+        "instrument master: RELIANCE have contracts but no row of their own, so no spot of them is read",
+        "instrument master: there is no row of INDIA VIX, so it is not read",
+    ]
+
+
+def test_freeze_quantities_are_kept(calendar, content):
+    """The stand-in freezes options at 27 lots and one unit, and says nothing of futures."""
+    master = read_master(content)
+    made = universe(master, calendar, TODAY, names=["NIFTY", "RELIANCE"], tell=silent)
+    options, futures = freeze_quantities(master, made)
+    np.testing.assert_array_equal(options, made.day.layout.segment_lot_size * 27 + 1)
+    assert np.isnan(futures).all()
+
+
+def test_changes_are_told_by_kind(calendar):
+    stock = {"instrumenttype": "OPTSTK"}
+    before = read(
+        *chain(expiry="06OCT2026", lot="75"), *chain(expiry="13OCT2026", lot="75", first=100),
+        *chain("OLDCO", "27OCT2026", "10", first=200, **stock), *chain("TCS", "27OCT2026", "175", first=300, **stock),
+    )  # fmt: skip
+    after = read(
+        *chain(expiry="13OCT2026", lot="65", first=100), *chain(expiry="20OCT2026", lot="65", first=400),
+        *chain("NEWCO", "27OCT2026", "10", first=200, **stock), *chain("TCS", "27OCT2026", "175", first=300, **stock),
+    )  # fmt: skip
+    found = changes(before, after, date(2026, 10, 7))
+    assert found == Changes(
+        lots=("NIFTY 13-Oct-2026: lot 65, was 75",),
+        listing=Listing(new_symbols=("NEWCO",), gone_symbols=("OLDCO",), new_expiries=("20-Oct-2026: NIFTY",),
+                        gone_expiries=("06-Oct-2026: NIFTY",)),
+    )  # fmt: skip
+    assert found.words() == (
+        "lots changed: NIFTY 13-Oct-2026: 65, was 75; expired: NIFTY 06-Oct-2026; new expiries: NIFTY 20-Oct-2026; "
+        "new symbols: NEWCO; gone symbols: OLDCO"
+    )
+    same = changes(after, after, date(2026, 10, 7))
+    assert same.words() == "none: lots changed, expired, new expiries, new symbols, gone symbols"
+
+
 @pytest.fixture(scope="module")
 def broker(source) -> Iterator[StandIn]:
     with StandIn(source, Settings(speed=0.0, limits="off")) as started:
@@ -112,6 +317,13 @@ def asked_by_group(broker):
     return {group: sum(by.values()) for group, by in broker.control.report()["statuses"].items()}
 
 
+def assert_same(one, other):
+    for name in ("key", "segment", "kind", "is_index", "name", "expiry", "strike", "lot", "tick", "freeze", "symbol"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        assert getattr(one, name).dtype == getattr(other, name).dtype
+    assert (one.names, one.rows, one.refused) == (other.names, other.rows, other.refused)
+
+
 def test_a_file_serves_until_the_next_is_published(fetch, broker, tmp_path):
     first, told = fetch(7, 0)
     assert (told, first.fetched_at) == ([], at(7, 0))
@@ -119,11 +331,36 @@ def test_a_file_serves_until_the_next_is_published(fetch, broker, tmp_path):
     assert fetch(8, 40)[0].fetched_at == at(8, 40)
     again, told = fetch(23, 59)
     assert (told, again.fetched_at) == ([], at(8, 40))
-    for name in ("key", "segment", "kind", "is_index", "name", "expiry", "strike", "lot", "tick", "freeze", "symbol"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(first, name))
-        assert getattr(again, name).dtype == getattr(first, name).dtype
-    assert (again.names, again.rows, again.refused) == (first.names, first.rows, first.refused)
+    assert_same(again, first)
     assert [path.name for path in tmp_path.iterdir()] == ["instruments-2026-07-15.parquet"]
+
+
+def test_the_copy_of_an_earlier_day_and_how_many_are_kept(fetch, tmp_path):
+    for day in range(6, 16):
+        fetch(9, 0, day=date(2026, 7, day))
+    assert len(list(tmp_path.iterdir())) == 7
+    assert copy_before(tmp_path, TODAY, tell=silent).fetched_at == at(9, 0, date(2026, 7, 14))
+    assert copy_before(tmp_path, date(2026, 7, 9), tell=silent) is None
+    (tmp_path / "instruments-2026-07-14.parquet").write_bytes(b"PAR1 but not for long PAR1")
+    told: list[str] = []
+    assert copy_before(tmp_path, TODAY, tell=told.append).fetched_at == at(9, 0, date(2026, 7, 13))
+    assert len(told) == 1 and "14.parquet: expected a copy of the instrument master, got a damaged file" in told[0]
+
+
+def test_a_copy_with_a_flipped_bit_is_not_believed(fetch, tmp_path):
+    """Where it stands in what is not read, such as the least and largest value of a page, nothing is other."""
+    fetched, _ = fetch(9, 0)
+    (path,) = tmp_path.iterdir()
+    whole, found = path.read_bytes(), 0
+    for place in range(4, len(whole), len(whole) // 60):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        told: list[str] = []
+        copy = copy_before(tmp_path, date(2026, 7, 16), tell=told.append)
+        assert len(told) == (copy is None)
+        if copy is not None:
+            assert_same(copy, fetched)
+        found += len(told)
+    assert found > 30
 
 
 FAULTS = {
@@ -156,3 +393,106 @@ def test_without_a_copy_a_bad_file_is_an_error(fetch, broker, kind, tmp_path):
     with pytest.raises(SourceError, match=r"^instrument master: "):
         fetch(9, 0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_there_and_addresses_that_are_none(fetch, tmp_path):
+    for url, words in (
+        ("http://127.0.0.1:9/master.json", "from 127.0.0.1:9 (connection refused)"),
+        ("nonsense", "from nonsense (the address cannot be used)"),
+        ("http://", "the address cannot be used"),
+    ):
+        with pytest.raises(Unreachable, match=re.escape(words)):
+            fetch(9, 0, url=url)
+
+
+def test_a_file_is_verified_against_the_day_and_the_copy_before(content):
+    rows = json.loads(content)
+    whole = read_master(content)
+    for kept, words in (
+        ([r for i, r in enumerate(rows) if r["exch_seg"] not in ("NFO", "BFO") or i % 2], "it is not whole"),
+        ([r for r in rows if r["symbol"] != "SENSEX"], "SENSEX lost the row of the index"),
+        ([*rows, *[row(expiry="someday")] * 200], "rows cannot be (200 no expiry)"),
+    ):
+        with pytest.raises(SourceError, match=re.escape(words)):
+            verify(read(*kept), TODAY, before=whole)
+    with pytest.raises(SourceError, match="out of date or not whole"):
+        verify(whole, date(2026, 12, 1), before=None)
+    with pytest.raises(SourceError, match="has indices of BSE, and no live options"):
+        verify(read(*[r for r in rows if r["exch_seg"] != "BFO"]), TODAY, before=None)
+    verify(read(*[r for r in rows if r["name"] != "SENSEX"]), TODAY, before=None)
+
+
+FIELDS = ["token", "symbol", "name", "expiry", "strike", "lotsize", "instrumenttype", "exch_seg"]
+
+
+def damaged(rng, rows, number):
+    """A row with one field that is gone, of another kind, another row's, or with a few other characters."""
+    made = dict(rows[number])
+    name = rng.choice(FIELDS)
+    text = made[name]
+    place = rng.randrange(len(text) + 1)
+    made[name] = rng.choice([
+        None, [text], {"a": text}, True, float("nan"), float("inf"), -1, 0, 10**40, "", " ", "-" + text, text + "0",
+        text[:place] + rng.choice("0123456789ABCEFOP.-&\u0665\x00\n") + text[place + 1 :], text[:place], text * 2,
+        text.lower(), text[::-1], rng.choice(rows)[name], "99999999", "1e5",
+    ])  # fmt: skip
+    if rng.random() < 0.02:
+        del made[name]
+    return rng.choice([None, [], 5, "row", [made]]) if rng.random() < 0.01 else made
+
+
+@pytest.mark.slow
+def test_of_100_000_damaged_rows_nothing_wrong_is_let_in(content):
+    """Whatever is kept is a contract that there is, with its lot, and its key is its own.
+
+    Two things are said once in a row and cannot be known: its token, and a side that became the other one.
+    """
+    rng, rows = random.Random(11), json.loads(content)
+    whole = read_master(content)
+    true = {contract: key for contract, key, _ in contracts(whole)}
+    # Names of a single contract have nobody to say their lot with them.
+    instruments = [i for i, r in enumerate(rows) if r["name"] in NAMES and r["symbol"][-2:] in ("EQ", "UT", "CE", "PE")]
+    damaged_rows = 0
+    while damaged_rows < 100_000:
+        spoiled = rng.sample(instruments, len(instruments) // 3)
+        made = dict(enumerate(rows)) | {i: damaged(rng, rows, i) for i in spoiled}
+        damaged_rows += len(spoiled)
+        other = {str(made[i].get("token")) for i in spoiled if isinstance(made[i], dict)
+                 and (made[i].get("token") != rows[i]["token"] or turned(made[i], rows[i]))}  # fmt: skip
+        found = read_master(json.dumps(list(made.values())).encode())
+        for contract, key, token in contracts(found):
+            assert contract in true
+            assert key == true[contract] or token in other
+        with pytest.raises(SourceError, match="is damaged"):
+            verify(found, TODAY, before=whole)
+
+
+def turned(made, row):
+    """Whether a call became a put, or the other way."""
+    symbol = made.get("symbol")
+    return isinstance(symbol, str) and symbol != row["symbol"] and symbol[:-2] == row["symbol"][:-2]
+
+
+def contracts(master):
+    """What each line says, its key and its token."""
+    columns = (master.segment, master.kind, master.is_index, master.expiry, master.strike, master.lot)
+    lines = zip(*map(np.ndarray.tolist, columns), strict=True)
+    for key, code, line in zip(master.key.tolist(), master.name.tolist(), lines, strict=True):
+        yield (master.names[code], *line), key, name_of(key)[1]
+
+
+@pytest.mark.slow
+def test_whatever_the_bytes_are_the_error_is_ours(content):
+    rng, whole = random.Random(12), content[:3000] + content[-20_000:]
+    start = whole.rindex(b"},{", 0, 3000)
+    small = whole[:start] + whole[whole.index(b"},{", 3000) :]
+    json.loads(small)
+    for _ in range(1000):
+        cut = bytearray(small)
+        for _ in range(rng.randint(1, 20)):
+            cut[rng.randrange(len(cut))] = rng.randrange(256)
+        with contextlib.suppress(SourceError):
+            read_master(bytes(cut))
+    for odd in (b"", b"[", b"[" * 100_000, b"{}", b"1", b"[1" + b"0" * 10_000 + b"]", b"\xff\xfe", b"\x00" * 50):
+        with contextlib.suppress(SourceError):
+            assert len(read_master(odd)) == 0

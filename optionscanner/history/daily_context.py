@@ -11,15 +11,13 @@ import numpy as np
 from optionscanner.history.daily_reader import Closings, DailyReader
 from optionscanner.model.context import DayContext
 from optionscanner.model.contracts import Layout
-from optionscanner.model.daily import KINDS, DailyContext, DayEvent, Listing
+from optionscanner.model.daily import KINDS, DailyContext, DayEvent, Listing, by_expiry, lot_change
 
 SESSIONS = 252
 """A year of trading days."""
 _AHEAD = timedelta(days=7)
 _WHOLE = 0.9
 """Share of the names above which a file counts as one of the whole market."""
-_TOLD = 3
-"""Names that are told one by one."""
 
 
 def prepared(reader: DailyReader, day: DayContext, *, previous: date, before: date) -> DayContext:
@@ -112,30 +110,20 @@ def _listing(reader: DailyReader, layout: Layout, today: date, *, previous: date
     return Listing(
         new_symbols=tuple(sorted(name for _, name in known - theirs)),
         gone_symbols=tuple(sorted(name for _, name in gone)),
-        new_expiries=_by_expiry(added),
-        gone_expiries=_by_expiry(passed),
+        new_expiries=by_expiry(added),
+        gone_expiries=by_expiry(passed),
     )
-
-
-def _by_expiry(found: set[tuple[date, str]]) -> tuple[str, ...]:
-    """``27-Jan-2026: NIFTY`` for each expiry, or how many names where there are many."""
-    lines = []
-    for day in sorted({day for day, _ in found}):
-        names = sorted(name for at, name in found if at == day)
-        who = ", ".join(names) if len(names) <= _TOLD else f"{len(names)} names"
-        lines.append(f"{day:%d-%b-%Y}: {who}")
-    return tuple(lines)
 
 
 def _lot_changes(reader: DailyReader, layout: Layout, closings: Closings, today: date) -> Iterator[str]:
     """A sentence for each chain whose lot is another than that of the previous session or of the list of lots."""
     for segment, key in enumerate(layout.segment_keys):
-        lot, name = float(layout.segment_lot_size[segment]), f"{key.underlying} {key.expiry:%d-%b-%Y}"
+        lot = float(layout.segment_lot_size[segment])
         was, listed = float(closings.lot_size[segment]), reader.listed_lot(key, today)
         if np.isfinite(was) and was != lot:
-            yield f"{name}: lot {lot:g}, was {was:g}"
+            yield lot_change(key.underlying, key.expiry, lot=lot, was=was)
         elif np.isfinite(listed) and listed != lot:
-            yield f"{name}: lot {lot:g}, {listed:g} in the list of lots"
+            yield f"{key.underlying} {key.expiry:%d-%b-%Y}: lot {lot:g}, {listed:g} in the list of lots"
 
 
 def _account(

@@ -6,7 +6,7 @@ underlying unless the unit says otherwise; absent is NaN.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal
@@ -15,6 +15,9 @@ import numpy as np
 
 from optionscanner.model.contracts import Floats
 from optionscanner.model.exposures import PastExposure
+
+_TOLD = 3
+"""Names that are told one by one."""
 
 DailyKind = Literal["text", "date", "price", "whole", "real"]
 """text: str; date: ISO text; price: ₹ to the paisa; whole: whole number; real: any number."""
@@ -303,6 +306,21 @@ class Listing:
     """Sentences such as ``18-Aug-2026: NIFTY``."""
     gone_expiries: tuple[str, ...] = ()
     """The same of expiries that passed."""
+
+
+def by_expiry(found: Collection[tuple[date, str]]) -> tuple[str, ...]:
+    """``27-Jan-2026: NIFTY`` for each expiry of (expiry, name), or how many names where there are many."""
+    lines = []
+    for day in sorted({day for day, _ in found}):
+        names = sorted({name for at, name in found if at == day})
+        who = ", ".join(names) if len(names) <= _TOLD else f"{len(names)} names"
+        lines.append(f"{day:%d-%b-%Y}: {who}")
+    return tuple(lines)
+
+
+def lot_change(underlying: str, expiry: date, *, lot: float, was: float) -> str:
+    """``NIFTY 27-Jan-2026: lot 65, was 75``; in units."""
+    return f"{underlying} {expiry:%d-%b-%Y}: lot {lot:g}, was {was:g}"
 
 
 @dataclass(frozen=True, eq=False)

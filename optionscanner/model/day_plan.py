@@ -1,12 +1,12 @@
 """What a trading day begins with: gaps, moves to expect, what changed since the session before, what FII did. Pure.
 
-Main entries: `plan_of`, `fii_verdict`, `changes_since`. Levels are of the previous session; a volatility becomes the
-move of one session by the square root of time with 252 sessions a year, one standard deviation.
+Main entries: `plan_of`, `fii_verdict`, `changes_since`, `contract_changes`. Levels are of the previous session; a
+volatility becomes the move of one session by the square root of time with 252 sessions a year, one standard deviation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,10 @@ OPEN, FIRST, CLOSE = "open", "first", "close"
 BAN, BAN_IN, BAN_OUT, LOT, NEW_EXPIRY, EXPIRED, NEW_SYMBOL, GONE = (
     "in ban", "ban in", "ban out", "lot", "new expiry", "expired", "new symbol", "gone"
 )  # fmt: skip
+_TITLES = {
+    BAN_IN: "bans in", BAN_OUT: "bans out", LOT: "lots changed", EXPIRED: "expired", NEW_EXPIRY: "new expiries",
+    NEW_SYMBOL: "new symbols", GONE: "gone symbols",
+}  # fmt: skip
 _LOT_WORDS = ": lot "
 
 Words = npt.NDArray[np.object_]
@@ -155,11 +159,16 @@ def changes_since(daily: DailyContext, names: Sequence[str]) -> tuple[Change, ..
     found = [Change(BAN_IN, name, "in ban from today") for name in daily.ban_entered]
     found += [Change(BAN_OUT, name, "left the ban list") for name in daily.ban_left]
     found += [Change(BAN, name, "no new positions") for name in in_force]
-    for sentence in daily.lot_changes:
+    return (*found, *contract_changes(daily.lot_changes, daily.listing or Listing()))
+
+
+def contract_changes(lot_changes: Sequence[str], listing: Listing) -> tuple[Change, ...]:
+    """Lots, expiries and symbols, from sentences in the form of `DailyContext`'s own."""
+    found = []
+    for sentence in lot_changes:
         contract, _, rest = sentence.partition(_LOT_WORDS)
         name, _, expiry = contract.partition(" ")
         found.append(Change(LOT, name, f"{expiry}: {rest}"))
-    listing = daily.listing or Listing()
     for what, lines in ((EXPIRED, listing.gone_expiries), (NEW_EXPIRY, listing.new_expiries)):
         for line in lines:
             day, _, who = line.partition(": ")
@@ -176,22 +185,30 @@ def change_words(daily: DailyContext | None, names: Sequence[str], *, most: int 
     changes = changes_since(daily, names)
     lots_known = not {"F&O bhavcopy", "market lots"} <= daily.missing.keys()
     listed_known = daily.listing is not None
-    kinds = (
-        (BAN_IN, "bans in", daily.bans_compared), (BAN_OUT, "bans out", daily.bans_compared),
-        (LOT, "lots changed", lots_known), (EXPIRED, "expired", listed_known),
-        (NEW_EXPIRY, "new expiries", listed_known), (NEW_SYMBOL, "new symbols", listed_known),
-        (GONE, "gone symbols", listed_known),
-    )  # fmt: skip
+    known = {
+        BAN_IN: daily.bans_compared, BAN_OUT: daily.bans_compared, LOT: lots_known, EXPIRED: listed_known,
+        NEW_EXPIRY: listed_known, NEW_SYMBOL: listed_known, GONE: listed_known,
+    }  # fmt: skip
+    return _in_one_line(changes, known, most)
+
+
+def contract_change_words(changes: Sequence[Change], *, most: int = 4) -> str:
+    """The same of `contract_changes`, where all of them are known."""
+    return _in_one_line(changes, dict.fromkeys((LOT, EXPIRED, NEW_EXPIRY, NEW_SYMBOL, GONE), True), most)
+
+
+def _in_one_line(changes: Sequence[Change], known: Mapping[str, bool], most: int) -> str:
+    """`known`: kind -> whether its changes are known."""
     told: list[str] = []
     none: list[str] = []
     unknown: list[str] = []
-    for kind, title, known in kinds:
+    for kind, is_known in known.items():
         mine = [_told(change) for change in changes if change.what == kind]
         if mine:
             more = f" and {len(mine) - most} more" if len(mine) > most else ""
-            told.append(f"{title}: {', '.join(mine[:most])}{more}")
+            told.append(f"{_TITLES[kind]}: {', '.join(mine[:most])}{more}")
         else:
-            (none if known else unknown).append(title)
+            (none if is_known else unknown).append(_TITLES[kind])
     told += [f"{word}: {', '.join(titles)}" for word, titles in (("none", none), ("not known", unknown)) if titles]
     return "; ".join(told)
 

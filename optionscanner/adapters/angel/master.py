@@ -38,8 +38,11 @@ CASH = {Segment.NFO: Segment.NSE, Segment.BFO: Segment.BSE}
 """Segment of contracts -> that of what they derive from."""
 _INDEX_ROW = "AMXIDX"
 _SERIES = "-EQ"
+_TRIAL = re.compile(r"\d{3}NSETEST", re.ASCII)
+"""Names under which the exchange tries out its own systems."""
 _NAME = re.compile(r"[A-Z0-9][A-Z0-9&_.\-]{0,24}", re.ASCII)
 _INDEX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9&_.\-+/%: ]{0,40}", re.ASCII)
+_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9&_.\-+/%:() ]{0,59}", re.ASCII)
 _WHOLE = re.compile(r"(\d{1,12})(?:\.0{1,10})?", re.ASCII)
 _DATE = re.compile(r"(\d{2})([A-Z]{3})(20\d{2})", re.ASCII)
 
@@ -79,6 +82,8 @@ class _Line(NamedTuple):
     tick: int
     freeze: int
     symbol: str
+    series: str
+    """The symbol without strike and side: contracts of a name that share it expire together."""
     agrees: bool
 
 
@@ -101,7 +106,7 @@ class Master:
     strike: Ints
     """Paise; 0 without one."""
     lot: Ints
-    """Units."""
+    """Units; 1 for shares and indices."""
     tick: Floats
     """₹; NaN for indices."""
     freeze: Floats
@@ -181,30 +186,29 @@ def _line(row: Any, dates: _Dates) -> _Line | str | None:
     ):
         return None
     token = _text(row, "token")
-    if not token or token[0] == "0" or not symbol.isascii() or not 0 < len(symbol) <= 60:
+    if not token or token[0] == "0" or not _SYMBOL.fullmatch(symbol):
         return "no token or symbol"
     try:
         key = key_of(segment, token)
     except ValueError:
         return "no token or symbol"
-    lot, tick = _whole(row, "lotsize"), _whole(row, "tick_size")
-    if not 0 < lot <= LARGEST_LOT or not 0 <= tick <= _LARGEST_TICK:
-        return "no lot or tick"
-    name, freeze = _text(row, "name"), max(_whole(row, "freeze_qty"), 0)
-    if segment in CASH:
-        return _contract(row, dates, _Line(key, segment, 0, False, name, 0, 0, lot, tick, freeze, symbol, True))
-    if _text(row, "expiry"):
-        return "an expiry where none can be"
-    if what == _INDEX_ROW:
-        if not _INDEX_NAME.fullmatch(name):
+    name, tick, freeze = _text(row, "name"), _whole(row, "tick_size"), max(_whole(row, "freeze_qty"), 0)
+    if what == _INDEX_ROW and segment not in CASH:
+        # It cannot be traded, so there is no lot and no tick.
+        if not _INDEX_NAME.fullmatch(name) or symbol.endswith(_SERIES):
             return "no name"
-        return _Line(key, segment, Kind.INDEX, True, name, 0, 0, lot, 0, freeze, symbol, True)
+        return _Line(key, segment, Kind.INDEX, True, name, 0, 0, 1, 0, 0, symbol, "", True)
+    if not 0 <= tick <= _LARGEST_TICK:
+        return "no tick"
+    if segment in CASH:
+        return _contract(row, dates, _Line(key, segment, 0, False, name, 0, 0, 0, tick, freeze, symbol, "", True))
     if not _NAME.fullmatch(name):
         return "no name"
-    return _Line(key, segment, Kind.SHARE, False, name, 0, 0, lot, tick, freeze, symbol, symbol == name + _SERIES)
+    agrees = symbol == name + _SERIES
+    return _Line(key, segment, Kind.SHARE, False, name, 0, 0, 1, tick, freeze, symbol, "", agrees)
 
 
-def _contract(row: dict[str, Any], dates: _Dates, line: _Line) -> _Line | str:
+def _contract(row: dict[str, Any], dates: _Dates, line: _Line) -> _Line | str | None:
     what, symbol = _text(row, "instrumenttype"), line.symbol
     if what in ("OPTIDX", "OPTSTK"):
         kind, strike = _KINDS.get(symbol[-2:]), _whole(row, "strike")
@@ -220,6 +224,9 @@ def _contract(row: dict[str, Any], dates: _Dates, line: _Line) -> _Line | str:
             return "no side"
     else:
         return "unknown type"
+    lot = _whole(row, "lotsize")
+    if not 0 < lot <= LARGEST_LOT:
+        return "no lot"
     expiry = dates.read(_text(row, "expiry"))
     if expiry is None:
         return "no expiry"
@@ -228,12 +235,15 @@ def _contract(row: dict[str, Any], dates: _Dates, line: _Line) -> _Line | str:
     if not name:
         # BSE leaves the name of some stocks' options empty: it is what stands before the expiry in the symbol.
         name = next((symbol[: -len(sign + end)] for sign in signs if symbol.endswith(sign + end)), "")
+    if _TRIAL.fullmatch(name):
+        return None
     if not _NAME.fullmatch(name):
         return "no name"
     agrees = any(symbol == name + sign + end for sign in signs)
     return line._replace(
-        kind=kind, is_index=what.endswith("IDX"), name=name, expiry=expiry.ordinal, strike=strike, agrees=agrees
-    )
+        kind=kind, is_index=what.endswith("IDX"), name=name, expiry=expiry.ordinal, strike=strike,
+        lot=lot, series=symbol.removesuffix(end), agrees=agrees,
+    )  # fmt: skip
 
 
 class _Expiry(NamedTuple):
@@ -275,8 +285,10 @@ def _text(row: dict[str, Any], name: str) -> str:
     """A field as text; "" where it is missing or neither text nor a whole number."""
     value = row.get(name)
     if isinstance(value, str):
-        return value.strip()
-    return str(value) if type(value) is int and abs(value) < 10**12 else ""
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 10**12 and value == int(value):
+        return str(int(value))
+    return ""
 
 
 def _whole(row: dict[str, Any], name: str) -> int:
@@ -308,6 +320,7 @@ def _master(found: list[_Line], rows: int, fetched_at: float, refused: Counter[s
         table = table[~twice]
     for title, groups, value in (
         ("another kind of underlying than its name", ["segment", "name"], "is_index"),
+        ("another expiry than its symbols", ["segment", "name", "series"], "expiry"),
         ("another lot than its expiry", ["segment", "name", "expiry"], "lot"),
     ):
         odd = (table["kind"] <= Kind.FUTURE) & ~_is_common(table, groups, value)

@@ -6,11 +6,12 @@ or not at all. A copy serves from one publication of the file to the next.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time as real_time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -38,9 +39,12 @@ _MOST_REFUSED = 0.05
 """Share of the rows that were looked at; more are a damaged file."""
 _LEAST_LEFT = 0.6
 """Of the instruments of the copy before. A third of the stocks' contracts may expire on one day."""
+COMPARABLE_S = 5 * 86_400.0
+"""Age up to which a copy says what the file should hold: what was lost for longer is gone."""
 _START, _END = "instruments-", ".parquet"
 _FORM = b"1"
 """Of the copies; another one is not read."""
+_DIGEST = b"digest"
 _COLUMNS = {
     "key": pa.uint64(), "segment": pa.int8(), "kind": pa.int8(), "is_index": pa.bool_(), "name": pa.int32(),
     "expiry": pa.int32(), "strike": pa.int64(), "lot": pa.int32(), "tick": pa.float64(), "freeze": pa.float64(),
@@ -58,13 +62,14 @@ def load_master(folder: Path, url: str, *, today: date, now: Callable[[], float]
     told, each trouble in one sentence. Raises SourceError where neither the file nor a copy can be used.
     """
     kept = _newest(folder, today, tell)
-    if kept is not None and _published(now()) <= kept.fetched_at <= now() + 1.0:
+    if kept is not None and is_current(kept, now()):
         return kept
     try:
         fetched = read_master(_downloaded(url), fetched_at=now())
-        verify(fetched, today, before=kept)
+        comparable = kept is not None and abs(now() - kept.fetched_at) < COMPARABLE_S
+        verify(fetched, today, before=kept if comparable else None)
     except SourceError as error:
-        if kept is None:
+        if kept is None or not any(_indices(kept, today).values()):
             raise
         tell(f"{error}; the copy of {_at(kept.fetched_at)} is used, which is {_age(now() - kept.fetched_at)} old")
         return kept
@@ -215,6 +220,7 @@ def _keep(master: Master, folder: Path, today: date) -> None:
         b"form": _FORM, b"names": json.dumps(master.names).encode(), b"rows": str(master.rows).encode(),
         b"fetched_at": repr(master.fetched_at).encode(), b"refused": json.dumps(master.refused).encode(),
     }  # fmt: skip
+    about[_DIGEST] = _digest(about)
     table = pa.table(
         {name: pa.array(getattr(master, name), type=kind) for name, kind in _COLUMNS.items()}
     ).replace_schema_metadata(about)
@@ -230,11 +236,16 @@ def _keep(master: Master, folder: Path, today: date) -> None:
         old[1].unlink(missing_ok=True)
 
 
+def _digest(about: Mapping[bytes, bytes]) -> bytes:
+    """Of what stands beside the columns, which have checksums of their own."""
+    return hashlib.sha256(repr(sorted(about.items())).encode()).hexdigest().encode()
+
+
 def _read(path: Path) -> Master:
     table = pq.read_table(path, page_checksum_verification=True)
     about = table.schema.metadata or {}
     kinds = dict(zip(table.schema.names, table.schema.types, strict=True))
-    if about.get(b"form") != _FORM or kinds != _COLUMNS:
+    if about.get(b"form") != _FORM or kinds != _COLUMNS or about.pop(_DIGEST, b"") != _digest(about):
         raise ValueError("another form")
     columns = {name: table[name].to_numpy() for name in _COLUMNS}
     columns |= {name: columns[name].astype(wide) for name, wide in _WIDE.items()}
@@ -247,7 +258,12 @@ def _read(path: Path) -> Master:
     )
 
 
-def _published(now: float) -> float:
+def is_current(master: Master, now: float) -> bool:
+    """Whether no newer file was published since it was fetched; `now` [s since 1970 UTC]."""
+    return published(now) <= master.fetched_at <= now + 1.0
+
+
+def published(now: float) -> float:
     """When the file that is current at `now` was made, as it is made daily."""
     at = datetime.fromtimestamp(now, IST)
     made = datetime.combine(at.date(), PUBLISHED, IST)

@@ -54,7 +54,7 @@ def universe(
     refresh: float = REFRESH_S,
     tell: Callable[[str], None],
 ) -> Universe:
-    """The day's contracts and their keys; `names` for these alone, None for the five indices and NSE's stocks.
+    """The day's contracts and their keys; `names` for these alone, None for the five indices and NSE's shares.
 
     Raises NoData where nothing of it is listed or `today` has no session, UnknownDate outside the calendar.
     """
@@ -139,7 +139,7 @@ def _keyed(
             ]
         ),
         refresh=np.full(len(layout.underlyings), refresh),
-        tick_size=_ticks(segment, master.tick[lines[legs]], layout.segments),
+        tick_size=_commonest(segment, master.tick[lines[legs]], layout.segments),
     )
     cash = _Cash(master)
     return Universe(
@@ -213,7 +213,12 @@ def _chosen(
         if name not in found and bool((master.kind[mine] != Kind.FUTURE).any()):
             found[name] = Underlying(name, Segment(number).name, kind)
     if names is None:
-        wanted = [*INDICES, *(name for name, one in found.items() if one.kind == "STOCK" and one.exchange == "NFO")]
+        stocks = [name for name, one in found.items() if one.kind == "STOCK" and one.exchange == "NFO"]
+        shares = {master.names[code] for code in master.name[master.kind == Kind.SHARE].tolist()}
+        odd = sorted(set(stocks) - shares)
+        if odd:
+            tell(f"instrument master: {_some(odd)} have options but no share of series EQ and are left out")
+        wanted = [*INDICES, *(name for name in stocks if name in shares)]
     else:
         wanted = list(dict.fromkeys(names))
     lacking = [name for name in wanted if name not in found]
@@ -237,13 +242,13 @@ def _expiries(master: Master, mine: Ints, wanted: Expiries) -> list[int]:
     return sorted({*every[: max(wanted.nearest, 1)].tolist(), *monthly[: wanted.monthly].tolist()})
 
 
-def _ticks(segment: Ints, tick: Floats, segments: int) -> Floats:
-    """(S,) tick of each chain [₹]: the one that most of its legs have, NaN where none is given."""
-    found = np.full(segments, np.nan)
-    for i in range(segments):
-        values, counts = np.unique(tick[(segment == i) & np.isfinite(tick)], return_counts=True)
-        if len(values):
-            found[i] = values[np.argmax(counts)]
+def _commonest(group: Ints, values: Floats, groups: int) -> Floats:
+    """(groups,) the value that most members of each group have, NaN where none is given."""
+    given = np.isfinite(values)
+    pairs, counts = np.unique(np.stack([group[given], values[given]]), axis=1, return_counts=True)
+    found = np.full(groups, np.nan)
+    order = np.argsort(counts, kind="stable")
+    found[pairs[0, order].astype(np.int64)] = pairs[1, order]
     return found
 
 
@@ -278,9 +283,11 @@ def _some(names: Sequence[str]) -> str:
 def freeze_quantities(master: Master, made: Universe) -> tuple[Floats, Floats]:
     """(S,) of options and (F,) of futures: largest quantity of a single order [units], NaN where it is not given."""
     layout = made.day.layout
-    legs = np.full((layout.rows, 2), np.nan)
-    legs[...] = _freeze(master, made.leg_key.ravel()).reshape(-1, 2)
-    return np.fmin.reduceat(np.fmin(legs[:, 0], legs[:, 1]), layout.starts), _freeze(master, made.future_key)
+    segment = np.repeat(layout.row_segment, 2)
+    return (
+        _commonest(segment, _freeze(master, made.leg_key.ravel()), layout.segments),
+        _freeze(master, made.future_key),
+    )
 
 
 def _freeze(master: Master, keys: Words) -> Floats:
