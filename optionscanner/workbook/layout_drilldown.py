@@ -52,7 +52,7 @@ _WHOLE_HEADER = _HEADER_ROW + _CHAIN_ROWS + 6
 
 _SIDE = (
     # header, width, what, kind, unit: from the outside in
-    ("OI", 8, "open_interest", Kind.QUANTITY, ""),
+    ("OI", 9, "open_interest", Kind.QUANTITY, ""),
     ("Chg OI", 8, "change_in_open_interest", Kind.QUANTITY_CHANGE, ""),
     ("Volume", 8, "volume", Kind.QUANTITY, ""),
     ("IV", 5, "implied_volatility", Kind.VOLATILITY, "%"),
@@ -122,7 +122,7 @@ TRAIL = (
 
 CHART_COLUMNS = 4
 """Columns under one chart."""
-_CHART_WIDTH = 12.85
+_CHART_WIDTH = 12.71
 _TITLE = "chart-title"
 CHART_PIXELS = (374, 203)
 """Of a chart that thirteen rows are kept for, its title included."""
@@ -216,6 +216,12 @@ _LEVEL_COLUMNS = (13, 17)
 """Names of the two columns of levels; prices and distances stand beside them."""
 
 
+def _head() -> tuple[Value, ...]:
+    """Values of the cards; the word beside a number stands small, so that they do not touch."""
+    values = (value for card in _CARDS for value in card.values(_CARD_ROW))
+    return tuple(replace(v, style="small-word") if v.source == "exposure.regime" else v for v in values)
+
+
 def _levels() -> tuple[Value, ...]:
     """Name, price and distance of each place, down the first column of levels, then down the second."""
     found = []
@@ -264,7 +270,7 @@ DRILLDOWN = Sheet(
     cells=(
         replace(band(PICKED, _WIDTHS[:_ON_SCREEN]), name="drill_band"),
         Cells("drill_moment", (Value(_PICK_ROW, 10, "drill.as_of", Kind.TEXT, "tick"),)),
-        Cells("drill_head", tuple(v for card in _CARDS for v in card.values(_CARD_ROW))),
+        Cells("drill_head", _head()),
         Cells("drill_levels", _levels()),
         Cells("drill_signals", _signals()),
         Cells("drill_words", (Value(_CONVENTION_ROW, 1, "drill.convention", Kind.TEXT, "units"),)),
