@@ -115,3 +115,30 @@ def test_buttons_of_a_workbook_with_macros_are_obeyed(tmp_path):
         assert running.stop() == 0
     words = "SELECT count(*) FROM command WHERE accepted = 1 AND body LIKE '%{}%'"
     assert [place.ask(words.format(word)) for word in ("RECALC", "PAUSE", "RESUME")] == [1, 1, 1]
+
+
+def test_the_day_is_stepped_back_on_drilldown_while_the_session_goes_on(place):
+    """Typed on the sheet itself; what stands there then is what the history holds of that moment."""
+    spot = (
+        "SELECT round(100 * p.spot) FROM price p JOIN cycle k USING (session, at) WHERE underlying = 'TCS' AND "
+        "time(p.at / 1000, 'unixepoch', '+330 minutes') = '09:17:00' ORDER BY p.expiry LIMIT 1"
+    )
+    with at_work(place) as running:
+        eye = running.look()
+        moment = lambda: str(eye.values(running.book, "drill_moment")[0][0])  # noqa: E731
+        running.wait_cycles(8)
+        eye.put(running.book, DRILL_SYMBOL="TCS", DRILL_AS_OF="09:17:10")
+        wait_for(lambda: moment().startswith("AS OF 09:17:00"), "the moment", running.describe)
+        shows(running, "CONTROL_SYMBOL", "TCS")
+        answer_of = next(c for c in CONTROL.cells if c.name == "CONTROL_AS_OF_ANSWER").cells[-1]
+        beside = f"$CONTROL.G{answer_of.row}"
+        shows(running, beside, "accepted: the picture of 09:17:00")
+        assert round(100 * eye.values(running.book, "$DRILLDOWN.B6")[0][0]) == place.ask(spot)
+        running.wait_cycles(2)
+        assert moment().startswith("AS OF 09:17:00")
+        eye.put(running.book, CONTROL_AS_OF="08:00")
+        answered_at = lambda: str(eye.values(running.book, beside)[0][0])  # noqa: E731
+        wait_for(lambda: answered_at().startswith("refused: DRILLDOWN as of: no picture of 08:00:00 is stored"),
+                 "the refusal", running.describe)  # fmt: skip
+        wait_for(lambda: moment().startswith("NOW "), "now", running.describe)
+        shows(running, "DRILL_AS_OF", "08:00")
