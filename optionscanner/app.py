@@ -21,7 +21,7 @@ from optionscanner.adapters.simulated.market import SimulatedMarket
 from optionscanner.adapters.simulated.universe import load_names, simulated_session
 from optionscanner.app_archive import Archive, Subject
 from optionscanner.app_computer import looked_after
-from optionscanner.app_daily import daily_path, day_preparer, known_exposure
+from optionscanner.app_daily import daily_path, day_preparer, invented_again, known_exposure
 from optionscanner.app_desk import open_desk, saved_at
 from optionscanner.app_errands import errand
 from optionscanner.app_front import open_host, spreadsheet_probe
@@ -189,6 +189,8 @@ def _source(config: Config, options: cli.Options, calendar: TradingCalendar, sto
         border = config.engine(recorded.manifest.date).border
         _tell_unknown(config, recorded.instruments["underlying"].unique().to_pylist())
         prepare = day_preparer(daily_path(config, options), calendar, console.say, console.warn)
+        if recorded.manifest.session is not None:  # an invented day, of which no exchange published anything
+            prepare = invented_again(recorded.manifest.source, calendar, config.simulated.strength)
         taken_of = narrowed(recorded, config.underlyings.takes)
         market: Market = RecordedMarket(taken_of, clock, calendar, border=border, prepare=prepare)
         described = recorded.manifest

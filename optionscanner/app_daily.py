@@ -1,18 +1,23 @@
 """Daily files for the program: the import into `daily.sqlite`, and what a session's day takes from there.
 
-Main entries: `import_daily`, `daily_path`, `day_preparer`.
+Main entries: `import_daily`, `daily_path`, `day_preparer`, `invented_again`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from threading import Event
 
 from optionscanner import cli
 from optionscanner.adapters.nse.folder import DailyFile, digest_of, parts_of_folder, read_file
+from optionscanner.adapters.simulated.market import SimulatedMarket
+from optionscanner.adapters.simulated.universe import load_names
 from optionscanner.app_daily_volatility import closing_values
+from optionscanner.clocks import ManualClock
 from optionscanner.config import Config
 from optionscanner.errors import HistoryError, UnknownDate
 from optionscanner.history.daily_context import prepared
@@ -28,6 +33,7 @@ Say = Callable[[str], None]
 
 MOST_SENTENCES = 40
 """Refusals that are told one by one: a folder of downloads may hold thousands of other files."""
+_SIMULATED = re.compile(r"simulated market, seed (\d+)")
 
 
 @dataclass
@@ -198,6 +204,27 @@ def known_exposure(day: DayContext, stored: PastExposure | None) -> PastExposure
     if filed is None or stored is None:
         return filed or stored
     return filed.filled(stored)
+
+
+def invented_again(source: str, calendar: TradingCalendar, strength: float) -> Callable[[DayContext], DayContext]:
+    """What gives the day of a recorded simulation what the simulated market had invented for it.
+
+    `source`: as the recording names it; a day of any other source stays as it is.
+    """
+
+    def prepare(day: DayContext) -> DayContext:
+        match = _SIMULATED.fullmatch(source)
+        names = day.layout.names
+        if match is None or not set(names) <= {name.symbol for name in load_names()}:
+            return day
+        clock = ManualClock(day.session.opens.timestamp(), None, Event())
+        market = SimulatedMarket(seed=int(match[1]), clock=clock, calendar=calendar, symbols=names, strength=strength)
+        own = market.day.layout
+        if (own.names, own.future_keys) != (names, day.layout.future_keys):
+            return day
+        return replace(day, daily=market.day.daily)
+
+    return prepare
 
 
 def _found_sentence(day: DayContext) -> str:

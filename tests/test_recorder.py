@@ -27,12 +27,14 @@ from tests.recorded_days import TapeClock, january_30  # noqa: F401 - a fixture
 from tests.small_day import Place, main, small_day
 
 READINGS = ("price", "open_interest", "flow", "activity", "readiness", "alerts")
+FROM_DAILY_FILES = ("volatility_rank", "exposure_rank", "futures", "build_up", "unusual_activity")
+"""Readings that rest on what a day knows of the sessions before."""
 
 
-def readings_of(history: Path) -> dict[str, list[tuple[object, ...]]]:
+def readings_of(history: Path, also: tuple[str, ...] = ()) -> dict[str, list[tuple[object, ...]]]:
     """Rows of the tables of readings, without what numbers the rows."""
     found = {}
-    for table in READINGS:
+    for table in (*READINGS, *also):
         columns = [str(c[1]) for c in program.rows(history, f"PRAGMA table_info({table})")]
         named = ", ".join(c for c in columns if c not in ("session", "id", "cycle", "number"))
         assert named, f"the history has no table {table}"
@@ -234,8 +236,8 @@ def test_a_simulated_session_replays_to_equal_readings(tmp_path: Path, capsys) -
     assert (manifest.mode_recorded, manifest.source) == (Mode.SIMULATED, "simulated market, seed 5")
     replayed = main(capsys, again.replay(to))
     assert replayed.code == 0, replayed.errors
-    one, other = readings_of(place.history), readings_of(again.history)
-    assert one["price"] and one["activity"]
+    one, other = (readings_of(each.history, FROM_DAILY_FILES) for each in (place, again))
+    assert all(one[table] for table in ("price", "activity", *FROM_DAILY_FILES))
     assert one == other
     taken = main(capsys, ["--seed", 5, "--once", "--record", to, *files])
     assert taken.code == 1 and "holds a recorded day already" in taken.errors
