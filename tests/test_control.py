@@ -8,6 +8,7 @@ from optionscanner.model.control import (
     CHAIN_NAMES,
     CONTROL_REQUEST,
     GROUPS,
+    HALF_NAMES,
     INDEX_NAMES,
     PROTOCOL,
     WATCHLIST_ROWS,
@@ -21,7 +22,6 @@ from optionscanner.model.control import (
 from optionscanner.model.control_settings import SETTINGS
 from optionscanner.workbook.layout_control import CONTROL
 from optionscanner.workbook.layout_index import INDICES, PICKED
-from optionscanner.workbook.layout_oi_tracker import HALVES
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -137,7 +137,7 @@ def test_every_setting_has_its_cell_in_its_group():
     assert all(cell.hint for cell in cells.values())
     assert cells[CONTROL_REQUEST].default == 0.0
     assert INDEX_NAMES == INDICES
-    assert list(CHAIN_NAMES) == [PICKED, *INDICES, *(half.name.upper() for half in HALVES)]
+    assert list(CHAIN_NAMES) == [PICKED, *INDICES, *HALF_NAMES]
     assert {name for name, cell in cells.items() if cell.offers} == {
         "CONTROL_SYMBOL", "CONTROL_OI_LEFT", "CONTROL_OI_RIGHT", "CONTROL_WATCHLIST",
     }  # fmt: skip

@@ -22,7 +22,7 @@ MUST_BE_SEEN = {
     "EXPOSURE": [],
     "HEATMAP": ["heatmap"],
     "OI_HEATMAP": ["oi_heatmap"],
-    "OI_TRACKER": ["oi_left_chain", "oi_right_chain"],
+    "OI_TRACKER": ["tracker_left_chain", "tracker_right_chain"],
     "DAY_PLAN": ["plan_indices", "plan_gaps", "plan_participants", "plan_files", "plan_changes", "plan_events"],
     "EOD_REPORT": ["eod_indices"],
     "CONTROL": [],

@@ -42,7 +42,7 @@ def words(blocks, name):
 
 
 def test_a_ladder_holds_eleven_strikes_around_the_money_mirrored(report):
-    rows = blocks(report, tracked=("NIFTY", "BANKNIFTY"))["oi_left_chain"].rows
+    rows = blocks(report, tracked=("NIFTY", "BANKNIFTY"))["tracker_left_chain"].rows
     layout = report.chains.layout
     atm = int(report.pricing.atm_row[0])
     assert [row[MIDDLE] for row in rows] == layout.strike[atm - 5 : atm + 6].tolist()
@@ -51,7 +51,7 @@ def test_a_ladder_holds_eleven_strikes_around_the_money_mirrored(report):
 
 def test_every_number_is_the_readings(report):
     legs = report.readings["open_interest_legs"]
-    rows = blocks(report, tracked=("NIFTY", "BANKNIFTY"), units=Units.UNITS)["oi_left_chain"].rows
+    rows = blocks(report, tracked=("NIFTY", "BANKNIFTY"), units=Units.UNITS)["tracker_left_chain"].rows
     first = int(report.pricing.atm_row[0]) - 5
     seen = 0
     for i, row in enumerate(rows):
@@ -64,7 +64,7 @@ def test_every_number_is_the_readings(report):
             assert cells[6] == report.chains.legs.open_interest[first + i, side]
             assert cells[7] == report.chains.legs.last[first + i, side]
     assert seen > 40
-    total = blocks(report, tracked=("NIFTY", "BANKNIFTY"), units=Units.UNITS)["oi_left_total"].rows[0]
+    total = blocks(report, tracked=("NIFTY", "BANKNIFTY"), units=Units.UNITS)["tracker_left_total"].rows[0]
     assert total[6] == np.nansum(report.chains.legs.open_interest[first : first + 11, 0])
 
 
@@ -72,22 +72,22 @@ def test_changes_stand_in_units_and_the_narrow_window_when_asked_for(report):
     legs = report.readings["open_interest_legs"]
     made = blocks(report, tracked=("NIFTY", "BANKNIFTY"), units=Units.UNITS, changes=True, narrow_window=True)
     first = int(report.pricing.atm_row[0]) - 5
-    for i, row in enumerate(made["oi_left_chain"].rows):
+    for i, row in enumerate(made["tracker_left_chain"].rows):
         for side, cells in ((0, row[:MIDDLE]), (1, row[:MIDDLE:-1])):
             for minutes, cell in zip((*SHOWN, "close"), cells, strict=False):
                 value = legs[f"change_{minutes}"][first + i, side]
                 assert cell == value if np.isfinite(value) else cell is None
-    assert made["oi_left_chain_units"].rows[0][:6] == (*(5 * ["units"]), "close")
-    assert words(made, "oi_left_limits_3") == [5.0, 5.0]
-    assert words(blocks(report), "oi_left_limits_3") == [None, None]
+    assert made["tracker_left_chain_units"].rows[0][:6] == (*(5 * ["units"]), "close")
+    assert words(made, "tracker_left_limits_3") == [5.0, 5.0]
+    assert words(blocks(report), "tracker_left_limits_3") == [None, None]
 
 
 def test_under_a_ladder_stand_sums_of_what_is_shown(report):
     """Added up again cell by cell; a change is blank where one leg does not know its own."""
     for changes in (True, False):
         show = {"tracked": ("NIFTY", "BANKNIFTY"), "units": Units.UNITS, "narrow_window": True}
-        rows = blocks(report, **show, changes=True)["oi_left_chain"].rows
-        total = blocks(report, **show, changes=changes)["oi_left_total"].rows[0]
+        rows = blocks(report, **show, changes=True)["tracker_left_chain"].rows
+        total = blocks(report, **show, changes=changes)["tracker_left_total"].rows[0]
         held = {}
         for step in (1, -1):
             side = [row[::step] for row in rows]
@@ -107,7 +107,7 @@ def test_under_a_ladder_stand_sums_of_what_is_shown(report):
     lame = replace(report, readings={**report.readings, "open_interest_legs": replace(
         report.readings["open_interest_legs"],
         columns={**report.readings["open_interest_legs"].columns, "change_5": holes})})  # fmt: skip
-    assert blocks(lame, tracked=("NIFTY", "SBIN"))["oi_left_total"].rows[0][3] is None
+    assert blocks(lame, tracked=("NIFTY", "SBIN"))["tracker_left_total"].rows[0][3] is None
 
 
 def test_each_half_shows_the_expiry_that_was_picked_for_it(report):
@@ -116,25 +116,25 @@ def test_each_half_shows_the_expiry_that_was_picked_for_it(report):
     layout = report.chains.layout
     own = [key.expiry for key in layout.segment_keys if key.underlying == "NIFTY"]
     assert len(own) > 1
-    assert words(made, "oi_left_title")[0] == f"NIFTY {own[0]:%d-%b-%y}"
-    assert words(made, "oi_right_title")[0] == f"NIFTY {own[-1]:%d-%b-%y}"
-    assert made["oi_left_chain"].rows != made["oi_right_chain"].rows
-    assert made["oi_left_chain"].rows == blocks(report)["oi_left_chain"].rows
+    assert words(made, "tracker_left_title")[0] == f"NIFTY {own[0]:%d-%b-%y}"
+    assert words(made, "tracker_right_title")[0] == f"NIFTY {own[-1]:%d-%b-%y}"
+    assert made["tracker_left_chain"].rows != made["tracker_right_chain"].rows
+    assert made["tracker_left_chain"].rows == blocks(report)["tracker_left_chain"].rows
 
 
 def test_the_bar_shows_india_vix_where_the_source_has_it(report):
-    assert words(blocks(report), "oi_left_vix") == [None]
+    assert words(blocks(report), "tracker_left_vix") == [None]
     made = blocks(replace(report, chains=replace(report.chains, vix=12.345)))
-    assert (words(made, "oi_left_vix"), words(made, "oi_right_vix")) == ([12.345], [None])
+    assert (words(made, "tracker_left_vix"), words(made, "tracker_right_vix")) == ([12.345], [None])
 
 
 def test_a_name_that_the_source_lacks_is_said_plainly_and_the_other_half_is_as_ever(report):
     both, alone = blocks(report, tracked=("NIFTY", "SBIN")), blocks(report)
-    assert words(alone, "oi_right_title")[0] == "SENSEX"
-    assert words(alone, "oi_right_title")[1].startswith("SENSEX is not in this source (REPLAY 30-Jan-2026)")
-    assert alone["oi_right_chain"].rows == ()
-    assert set(words(alone, "oi_right_head")) == {None}
-    left = [name for name in both if name.startswith("oi_left")]
+    assert words(alone, "tracker_right_title")[0] == "SENSEX"
+    assert words(alone, "tracker_right_title")[1].startswith("SENSEX is not in this source (REPLAY 30-Jan-2026)")
+    assert alone["tracker_right_chain"].rows == ()
+    assert set(words(alone, "tracker_right_head")) == {None}
+    left = [name for name in both if name.startswith("tracker_left")]
     assert len(left) == 8
     assert all(both[name].rows == alone[name].rows for name in left)
 
@@ -143,7 +143,7 @@ def test_an_engine_that_failed_leaves_prices_and_open_interest(report):
     lame = replace(report, readings={
         k: v for k, v in report.readings.items() if k not in ("open_interest_legs", "open_interest_change", "build_up")
     })  # fmt: skip
-    row = blocks(lame)["oi_left_chain"].rows[5]
+    row = blocks(lame)["tracker_left_chain"].rows[5]
     assert row[:6] == (None,) * 6
     assert None not in row[6:11]
 
@@ -151,19 +151,19 @@ def test_an_engine_that_failed_leaves_prices_and_open_interest(report):
 def test_above_a_window_stands_its_limit_and_from_when_it_is_covered(report):
     view = View(report, ShowSettings(window_limits=(5.0, 8.0, 0.0, 15.0, 25.0)))
     made = {block.name: block for block in half_blocks(view, HALVES[0], "NIFTY")}
-    limits = dict(zip([c.source for c in HALVES[0].limits[0].cells], words(made, "oi_left_limits"), strict=True))
+    limits = dict(zip([c.source for c in HALVES[0].limits[0].cells], words(made, "tracker_left_limits"), strict=True))
     assert limits == {"limit.30": 25.0, "limit.15": 15.0, "limit.10": None, "limit.5": 8.0}
     change = report.readings["open_interest_change"]
     late = change.columns["from_30"].copy()
     late[0] = ist(10, 24)
     early = replace(report, readings={**report.readings, "open_interest_change": replace(
         change, columns={**change.columns, "from_30": late})})  # fmt: skip
-    units = blocks(early, tracked=("NIFTY", "SBIN"))["oi_left_chain_units"].rows[0]
+    units = blocks(early, tracked=("NIFTY", "SBIN"))["tracker_left_chain_units"].rows[0]
     assert (units[0], units[-1], units[4], units[6]) == ("from 10:24", "from 10:24", "off", "lakh")
 
 
 def test_the_name_its_expiry_and_the_time_of_its_open_interest_stand_on_top(report):
-    title = words(blocks(report, tracked=("BANKNIFTY", "NIFTY")), "oi_right_title")
+    title = words(blocks(report, tracked=("BANKNIFTY", "NIFTY")), "tracker_right_title")
     assert title[0] == "NIFTY 03-Feb-26"
     newest = report.readings["open_interest_change"]["window_time"][0]
     minutes = int(newest - ist(9, 0)) // 60

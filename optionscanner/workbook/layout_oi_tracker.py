@@ -5,7 +5,7 @@ Both halves are alike and know nothing of each other: own names, own expiries, o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import (
@@ -124,7 +124,7 @@ class Half:
     """One of the two sides: what its blocks are called, and where it begins."""
 
     name: str
-    """`oi_left` or `oi_right`."""
+    """`tracker_left` or `tracker_right`."""
     column: int
 
     @property
@@ -187,7 +187,7 @@ class Half:
         return (*words, Text(_LIMIT_ROW, self.chain.column_of("chain.strike"), "limits %", "legend"))
 
 
-HALVES = (Half("oi_left", 1), Half("oi_right", len(LADDER) + 2))
+HALVES = (Half("tracker_left", 1), Half("tracker_right", len(LADDER) + 2))
 
 OI_TRACKER = Sheet(
     name=TRACKER,
@@ -195,7 +195,7 @@ OI_TRACKER = Sheet(
     widths=_WIDTHS,
     tables=tuple(half.chain for half in HALVES),
     lines=tuple(Line(f"{half.name}_total", half.chain.name, half.chain.last_row + 1) for half in HALVES),
-    cells=(band(TRACKER, _WIDTHS), *(cells for half in HALVES for cells in half.cells)),
+    cells=(replace(band(TRACKER, _WIDTHS), name="tracker_band"), *(cells for half in HALVES for cells in half.cells)),
     texts=(
         *(text for half in HALVES for text in half.texts),
         Text(_HEADER_ROW + 2 * SIDE + 4, 1, "Windows end at the newest publication of open interest and stand until "

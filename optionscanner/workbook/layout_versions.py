@@ -86,7 +86,7 @@ _VERSION_3 = Earlier(
     | _each("oi_left oi_right", "chain chain_units head limits title total"),
 )
 
-RENEWED: Mapping[str, str] = {"DRILLDOWN": "DRILLDOWN_chain"}
+RENEWED: Mapping[str, str] = {"DRILLDOWN": "DRILLDOWN_chain", "OI_TRACKER": "oi_left_chain"}
 """Sheet that was made anew under its old title -> a block that only its earlier form had."""
 
 EARLIER: Mapping[str, Earlier] = {"1": _VERSION_1, "2": _VERSION_2, "3": _VERSION_3}

@@ -8,6 +8,7 @@ import numpy as np
 
 from optionscanner.model.anchors import WINDOWS
 from optionscanner.model.contracts import CALL, PUT, Floats
+from optionscanner.model.control import HALF_NAMES
 from optionscanner.model.frame import Block, Cell
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Column
@@ -25,8 +26,8 @@ def tracker_blocks(view: View) -> list[Block]:
     picked = dict(view.settings.expiries)
     return [
         block
-        for half, name in zip(HALVES, view.settings.tracked, strict=True)
-        for block in half_blocks(view.picking(name, picked.get(half.name.upper())), half, name)
+        for half, name, side in zip(HALVES, view.settings.tracked, HALF_NAMES, strict=True)
+        for block in half_blocks(view.picking(name, picked.get(side)), half, name)
     ]
 
 
