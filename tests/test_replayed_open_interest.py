@@ -194,7 +194,8 @@ def check_cells(report, name: str, book: Book, spot: float) -> float:
     for in_units in (True, False):
         show = ShowSettings(units=Units.UNITS, changes=in_units, narrow_window=True)
         blocks = {block.name: block.rows for block in half_blocks(View(report, show), HALVES[0], name)}
-        cells = np.array([[np.nan if c is None else c for c in row] for row in blocks["tracker_left_chain"]], dtype=float)
+        ladder = blocks["tracker_left_chain"]
+        cells = np.array([[np.nan if c is None else c for c in row] for row in ladder], dtype=float)
         assert cells[:, MIDDLE].tolist() == book.strikes[shown].tolist()
         for side, mine in ((0, cells[:, :MIDDLE]), (1, cells[:, :MIDDLE:-1])):
             held = book.held[shown, side]
