@@ -33,7 +33,8 @@ def exposure_rank(
     _, percentile, sessions, _, _ = place(gex, history)
     enough = sessions >= SESSIONS
     low = np.full(len(names), np.nan)
-    low[enough] = [np.nanpercentile(row, LOW) for row in history[enough]]
+    if enough.any():  # of these every session is known
+        low[enough] = np.percentile(history[enough], LOW, axis=1)
     columns = {
         "gex_percentile": np.where(enough, percentile, np.nan),
         "sessions": sessions,
