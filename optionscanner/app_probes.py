@@ -78,8 +78,8 @@ def session_health(
 
 def _since_yesterday(day: DayContext) -> Event:
     """The first of the day's events: lots, expiries, symbols and bans against the session before."""
-    words = change_words(day.daily, day.layout.names)
-    return Event(day.session.opens.timestamp(), "since yesterday", words, "DAY_PLAN has them one by one", 1)
+    words, others = change_words(day.daily, day.layout.names)
+    return Event(day.session.opens.timestamp(), "since yesterday", words, others, 1)
 
 
 def _daily_files(day: DayContext) -> HealthItem:

@@ -178,40 +178,34 @@ def contract_changes(lot_changes: Sequence[str], listing: Listing) -> tuple[Chan
     return tuple(found)
 
 
-def change_words(daily: DailyContext | None, names: Sequence[str], *, most: int = 4) -> str:
-    """What changed since the session before, in one line; `most` names of a kind are told, the rest is counted."""
+def change_words(daily: DailyContext | None, names: Sequence[str], *, most: int = 4) -> tuple[str, str]:
+    """What changed since the session before, in one line, and of which kinds nothing did or it is not known.
+
+    `most` names of a kind are told, the rest is counted.
+    """
     if daily is None:
-        return "not known: there are no daily files of the session before"
+        return "not known: there are no daily files of the session before", ""
     changes = changes_since(daily, names)
     lots_known = not {"F&O bhavcopy", "market lots"} <= daily.missing.keys()
     listed_known = daily.listing is not None
-    known = {
-        BAN_IN: daily.bans_compared, BAN_OUT: daily.bans_compared, LOT: lots_known, EXPIRED: listed_known,
-        NEW_EXPIRY: listed_known, NEW_SYMBOL: listed_known, GONE: listed_known,
-    }  # fmt: skip
-    return _in_one_line(changes, known, most)
-
-
-def contract_change_words(changes: Sequence[Change], *, most: int = 4) -> str:
-    """The same of `contract_changes`, where all of them are known."""
-    return _in_one_line(changes, dict.fromkeys((LOT, EXPIRED, NEW_EXPIRY, NEW_SYMBOL, GONE), True), most)
-
-
-def _in_one_line(changes: Sequence[Change], known: Mapping[str, bool], most: int) -> str:
-    """`known`: kind -> whether its changes are known."""
+    kinds = (
+        (BAN_IN, "bans in", daily.bans_compared), (BAN_OUT, "bans out", daily.bans_compared),
+        (LOT, "lots", lots_known), (EXPIRED, "expired", listed_known), (NEW_EXPIRY, "new expiries", listed_known),
+        (NEW_SYMBOL, "new symbols", listed_known), (GONE, "gone symbols", listed_known),
+    )  # fmt: skip
     told: list[str] = []
     none: list[str] = []
     unknown: list[str] = []
-    for kind, is_known in known.items():
-        mine = [_told(change) for change in changes if change.what == kind]
+    for kind, title, known in kinds:
+        mine = list(dict.fromkeys(_told(change) for change in changes if change.what == kind))
         if mine:
             more = f" and {len(mine) - most} more" if len(mine) > most else ""
-            told.append(f"{_TITLES[kind]}: {', '.join(mine[:most])}{more}")
+            told.append(f"{title}: {', '.join(mine[:most])}{more}")
         else:
-            (none if is_known else unknown).append(_TITLES[kind])
-    told += [f"{word}: {', '.join(titles)}" for word, titles in (("none", none), ("not known", unknown)) if titles]
-    return "; ".join(told)
+            (none if known else unknown).append(title)
+    rest = (f"{word}: {', '.join(titles)}" for word, titles in (("none", none), ("not known", unknown)) if titles)
+    return "; ".join(told) or ("nothing that is known" if unknown else "nothing"), "; ".join(rest)
 
 
 def _told(change: Change) -> str:
-    return f"{change.name} {change.detail}" if change.what in (LOT, EXPIRED, NEW_EXPIRY) else change.name
+    return f"{change.name} {change.detail}" if change.what in (EXPIRED, NEW_EXPIRY) else change.name
