@@ -10,6 +10,7 @@ from datetime import date, datetime
 import numpy as np
 import pytest
 
+from optionscanner.adapters.angel import master_cache
 from optionscanner.adapters.angel.master import Kind, read_master
 from optionscanner.adapters.angel.master_cache import copy_before, load_master, verify
 from optionscanner.adapters.angel.master_changes import Changes, changes
@@ -403,6 +404,35 @@ def test_nobody_there_and_addresses_that_are_none(fetch, tmp_path):
     ):
         with pytest.raises(Unreachable, match=re.escape(words)):
             fetch(9, 0, url=url)
+
+
+def test_neither_a_silent_host_nor_an_endless_file_is_waited_for(fetch, broker, monkeypatch):
+    monkeypatch.setattr(master_cache, "QUIET_S", 0.2)
+    broker.control.fault("slow", group="master", times=1, seconds=1.5)
+    with pytest.raises(Unreachable, match="did not answer within"):
+        fetch(9, 0)
+    monkeypatch.setattr(master_cache, "QUIET_S", 15.0)
+    monkeypatch.setattr(master_cache, "LARGEST_BYTES", 1 << 16)
+    with pytest.raises(SourceError, match="sent more than"):
+        fetch(9, 0)
+
+
+def test_a_folder_that_cannot_be_used_is_told_and_the_file_serves_all_the_same(broker, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    (tmp_path / "file").write_text("not a folder")
+    told: list[str] = []
+    master = load_master(
+        tmp_path / "file", broker.master_url, today=TODAY, now=lambda: at(9, 0), tell=told.append
+    )
+    assert len(master) > 1000 and len(told) == 1 and "no copy could be kept" in told[0]
+
+
+def test_health_tells_the_age_and_whether_a_newer_file_is_out(fetch):
+    master, _ = fetch(9, 0)
+    fresh = master_cache.health(master, at(15, 0))
+    assert (fresh.value, fresh.state) == (f"{len(master):,} instruments, 6 hours old", "OK")
+    stale = master_cache.health(master, at(8, 36, date(2026, 7, 18)))
+    assert (stale.value, stale.state) == (f"{len(master):,} instruments, 3.0 days old", "WARN")
 
 
 def test_a_file_is_verified_against_the_day_and_the_copy_before(content):

@@ -1,7 +1,7 @@
 """The instrument master of a day: downloaded once, verified, kept as Parquet, and an older copy where that fails.
 
-Main entries: `load_master`, `copy_before`. One copy a day, of the newest days, lies in a folder; it appears there whole
-or not at all. A copy serves from one publication of the file to the next.
+Main entries: `load_master`, `copy_before`, `health`. One copy a day, of the newest days, lies in a folder; it appears
+there whole or not at all. A copy serves from one publication of the file to the next.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import requests
 from optionscanner.adapters.angel.master import CASH, INDIA_VIX, Kind, Master, read_master
 from optionscanner.errors import SourceError, Unreachable, reason_of
 from optionscanner.model.calendar import IST
+from optionscanner.model.reports import HealthItem
 
 ADDRESS = "https://margincalculator.angelone.in/OpenAPI_File/files/OpenAPIScripMaster.json"
 PUBLISHED = time(8, 35)
@@ -256,6 +257,18 @@ def _read(path: Path) -> Master:
         fetched_at=float(about[b"fetched_at"]),
         refused=Counter(json.loads(about[b"refused"])),
     )
+
+
+def health(master: Master, now: float) -> HealthItem:
+    """The line of SYSTEM_HEALTH; `now` [s since 1970 UTC]."""
+    age = _age(now - master.fetched_at)
+    left_out = f", {master.refused.total():,} left out" if master.refused else ""
+    current = is_current(master, now)
+    return HealthItem(
+        "Instrument master", f"{len(master):,} instruments{left_out}, {age} old", "since the last 08:35",
+        "OK" if current else "WARN", master.fetched_at,
+        "" if current else "the newest file could not be had, see the events; lots and new expiries may be missing",
+    )  # fmt: skip
 
 
 def is_current(master: Master, now: float) -> bool:
