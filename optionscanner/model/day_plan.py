@@ -24,7 +24,7 @@ BAN, BAN_IN, BAN_OUT, LOT, NEW_EXPIRY, EXPIRED, NEW_SYMBOL, GONE = (
     "in ban", "ban in", "ban out", "lot", "new expiry", "expired", "new symbol", "gone"
 )  # fmt: skip
 _TITLES = {
-    BAN_IN: "bans in", BAN_OUT: "bans out", LOT: "lots changed", EXPIRED: "expired", NEW_EXPIRY: "new expiries",
+    BAN_IN: "bans in", BAN_OUT: "bans out", LOT: "lots", EXPIRED: "expired", NEW_EXPIRY: "new expiries",
     NEW_SYMBOL: "new symbols", GONE: "gone symbols",
 }  # fmt: skip
 _LOT_WORDS = ": lot "
@@ -185,24 +185,33 @@ def change_words(daily: DailyContext | None, names: Sequence[str], *, most: int 
     """
     if daily is None:
         return "not known: there are no daily files of the session before", ""
-    changes = changes_since(daily, names)
     lots_known = not {"F&O bhavcopy", "market lots"} <= daily.missing.keys()
     listed_known = daily.listing is not None
-    kinds = (
-        (BAN_IN, "bans in", daily.bans_compared), (BAN_OUT, "bans out", daily.bans_compared),
-        (LOT, "lots", lots_known), (EXPIRED, "expired", listed_known), (NEW_EXPIRY, "new expiries", listed_known),
-        (NEW_SYMBOL, "new symbols", listed_known), (GONE, "gone symbols", listed_known),
-    )  # fmt: skip
+    known = {
+        BAN_IN: daily.bans_compared, BAN_OUT: daily.bans_compared, LOT: lots_known, EXPIRED: listed_known,
+        NEW_EXPIRY: listed_known, NEW_SYMBOL: listed_known, GONE: listed_known,
+    }  # fmt: skip
+    return _in_one_line(changes_since(daily, names), known, most)
+
+
+def contract_change_words(changes: Sequence[Change], *, most: int = 4) -> str:
+    """The same of `contract_changes`, where all of them are known, in one line."""
+    told, others = _in_one_line(changes, dict.fromkeys((LOT, EXPIRED, NEW_EXPIRY, NEW_SYMBOL, GONE), True), most)
+    return "; ".join(words for words in (told, others) if words)
+
+
+def _in_one_line(changes: Sequence[Change], known: Mapping[str, bool], most: int) -> tuple[str, str]:
+    """`known`: kind -> whether its changes are known."""
     told: list[str] = []
     none: list[str] = []
     unknown: list[str] = []
-    for kind, title, known in kinds:
+    for kind, is_known in known.items():
         mine = list(dict.fromkeys(_told(change) for change in changes if change.what == kind))
         if mine:
             more = f" and {len(mine) - most} more" if len(mine) > most else ""
-            told.append(f"{title}: {', '.join(mine[:most])}{more}")
+            told.append(f"{_TITLES[kind]}: {', '.join(mine[:most])}{more}")
         else:
-            (none if known else unknown).append(title)
+            (none if is_known else unknown).append(_TITLES[kind])
     rest = (f"{word}: {', '.join(titles)}" for word, titles in (("none", none), ("not known", unknown)) if titles)
     return "; ".join(told) or ("nothing that is known" if unknown else "nothing"), "; ".join(rest)
 
