@@ -31,7 +31,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*extension is not supported:UserWarning"),
 ]
 
-IN_UNITS = "workbook:\n  units: UNITS\n"
+IN_UNITS = "workbook:\n  units: UNITS\n  resort_s: 0\n"
+"""Sorted in every frame: held rows would stand as earlier frames left them, and which are shown is a matter of time."""
 OF_THE_MACHINE = frozenset({"SYSTEM_HEALTH", "CONTROL", "EOD_REPORT"})
 """Sheets that tell how this run went and when, on the machine's clock."""
 IN_PER_CENT = (Kind.VOLATILITY, Kind.VOLATILITY_CHANGE, Kind.SHARE)
