@@ -177,7 +177,7 @@ _CARDS = (
             ("Build-up", ((0, "build_up.build_up", Kind.WORD),
                           (1, "build_up.future_open_interest_change_pct", Kind.PERCENT))),
             ("Expiry", ((0, "row.expiry", Kind.DATE), (1, "row.days", Kind.DAYS))),
-            ("ATM, MP", ((0, "price.atm_strike", Kind.STRIKE), (1, "open_interest.max_pain", Kind.STRIKE))),
+            ("ATM/MP", ((0, "price.atm_strike", Kind.STRIKE), (1, "open_interest.max_pain", Kind.STRIKE))),
             ("Straddle", ((0, "price.straddle", Kind.PRICE), (1, "price.atm_iv", Kind.VOLATILITY),
                           (2, "price.atm_iv_change", Kind.VOLATILITY_CHANGE))),
         ),
@@ -195,12 +195,11 @@ _CARDS = (
         ),
     ),
     Card(
-        "Dealers", 9, ((10, "₹ crore"), (11, ""), (12, "")),
+        "Dealers", 9, ((10, "₹ crore"), (11, "")),
         (
-            ("GEX", ((0, "exposure.gex", Kind.CRORE), (1, "exposure.regime", Kind.WORD))),
+            ("GEX", ((0, "exposure.gex", Kind.CRORE), (1, "exposure.regime", Kind.TEXT))),
             ("DEX", ((0, "exposure.dex", Kind.CRORE),)),
-            ("VEX, at", ((0, "exposure.vex", Kind.CRORE), (1, "drill.vex_strike", Kind.STRIKE),
-                         (2, "drill.vex_strike_2", Kind.STRIKE))),
+            ("VEX, at", ((0, "exposure.vex", Kind.CRORE), (1, "drill.vex_strikes", Kind.TEXT))),
             ("CEX", ((0, "exposure.cex", Kind.CRORE),)),
             ("Flip, %", ((0, "exposure.gamma_flip", Kind.PRICE),
                          (1, "exposure.gamma_flip_distance_pct", Kind.PERCENT))),
@@ -210,6 +209,7 @@ _CARDS = (
     ),
 )  # fmt: skip
 
+_WORDS = ("exposure.regime", "drill.vex_strikes")
 DRILL_CARD_COLUMNS = frozenset(card.label for card in _CARDS)
 """Columns of the labels."""
 _LEVEL_COLUMNS = (13, 17)
@@ -217,9 +217,9 @@ _LEVEL_COLUMNS = (13, 17)
 
 
 def _head() -> tuple[Value, ...]:
-    """Values of the cards; the word beside a number stands small, so that they do not touch."""
+    """Values of the cards; words beside a number keep a distance from it."""
     values = (value for card in _CARDS for value in card.values(_CARD_ROW))
-    return tuple(replace(v, style="small-word") if v.source == "exposure.regime" else v for v in values)
+    return tuple(replace(v, style="after") if v.source in _WORDS else v for v in values)
 
 
 def _levels() -> tuple[Value, ...]:

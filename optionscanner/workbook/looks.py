@@ -64,7 +64,7 @@ STYLES: dict[str, Look] = {
     "card-head": {"bg_color": HEADER, "font_color": MUTED, "align": "right", "font_size": 9},
     "label": {"font_color": "#52606D", "indent": 1},
     "caption": {"bold": True, "font_color": "#52606D"},
-    "small-word": {"font_size": 9, "align": "right"},
+    "after": {"font_size": 9, "indent": 1},
     "chart-title": {"bold": True, "font_color": "#52606D", "font_size": 9, "valign": "bottom"},
     "text": {"bottom": 1, "bottom_color": LINE},
     "text-after": {"bottom": 1, "bottom_color": LINE, "indent": 1},

@@ -200,8 +200,8 @@ def _words(view: View, segment: int, columns: Columns) -> dict[str, Cell]:
     found: dict[str, Cell] = {"drill.convention": ASSUMED + CONVENTIONS[sign] if sign in CONVENTIONS else None}
     if segment >= 0:
         size = np.nan_to_num(np.abs(columns["drill.vex"]))
-        for name, i in zip(("drill.vex_strike", "drill.vex_strike_2"), np.argsort(-size, kind="stable"), strict=False):
-            found[name] = clean(columns["chain.strike"][i]) if size[i] > 0 else None
+        largest = [i for i in np.argsort(-size, kind="stable")[:2].tolist() if size[i] > 0]
+        found["drill.vex_strikes"] = plain(", ".join(f"{columns['chain.strike'][i]:.10g}" for i in largest))
     return found
 
 
@@ -219,7 +219,7 @@ def price_levels(view: View, u: int, segment: int) -> list[tuple[str, float]]:
     for name, table, column in (
         ("OR high", "price", "opening_high"), ("OR low", "price", "opening_low"),
         ("Call wall", "open_interest", "call_wall"), ("Put wall", "open_interest", "put_wall"),
-        ("Max pain", "open_interest", "max_pain"), ("γ flip", "exposure", "gamma_flip"),
+        ("Pain", "open_interest", "max_pain"), ("γ flip", "exposure", "gamma_flip"),
     ):  # fmt: skip
         reading = price if table == "price" else view.reading(table)
         if reading is not None and segment >= 0:
@@ -266,7 +266,7 @@ def _titles(view: View, name: str, segment: int, *, against: str) -> dict[str, C
     marks = ", ".join(f"{word} {_short(levels[key])}" for word, key in (("spot", "SPOT"), ("flip", "γ flip"))
                       if key in levels)  # fmt: skip
     words = {
-        "price": f"{name}: spot, nearest future and its VWAP (₹), volume in 5 min ({units})",
+        "price": f"{name}: spot, future, its VWAP (₹), volume in 5 min ({units})",
         "open_interest": f"{who}: OI by strike ({units})",
         "change": f"{who}: OI against the {against} ({units})",
         "gex": f"{who}: GEX (₹ cr / 1 %), {marks}",
@@ -275,7 +275,7 @@ def _titles(view: View, name: str, segment: int, *, against: str) -> dict[str, C
         "dex": f"{who}: DEX by strike (₹ cr)",
         "vex": f"{who}: VEX by strike (₹ cr / vol point)",
         "cex": f"{who}: CEX by strike (₹ cr / day)",
-        "pain": f"{who}: payout at expiry by strike (₹ cr), max pain {_short(levels.get('Max pain', math.nan))}",
+        "pain": f"{who}: payout at expiry by strike (₹ cr), max pain {_short(levels.get('Pain', math.nan))}",
     }
     return {f"title.{chart.name}": plain(f"{words[chart.name]}  {time}") for chart in CHARTS}
 

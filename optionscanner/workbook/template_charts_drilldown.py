@@ -89,7 +89,7 @@ def _price(book: Any) -> Any:
     chart = book.add_chart({"type": "column"})
     volume = {"fill": {"color": _VOLUME}, "border": {"none": True}, "gap": 20}
     chart.add_series(_series(DRILL_TRAIL, "Volume (left)", "trail.volume", {**volume, "y2_axis": False}))
-    prices = (("Spot", "price.spot", looks.STRONG_LINE), ("Future", "build_up.future_price", looks.INK),
+    prices = (("Spot", "price.spot", looks.PUT), ("Future", "build_up.future_price", looks.INK),
               ("VWAP", "build_up.future_vwap", looks.CALL))  # fmt: skip
     lines = _lines(book, DRILL_TRAIL, prices, second=True)
     chart.combine(lines)
