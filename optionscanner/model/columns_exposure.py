@@ -102,7 +102,7 @@ EXPOSURE_RANK = TableSpec(
     "underlying",
     "Gamma exposure of each underlying beside its own of earlier sessions at the close, and beside its turnover.",
     (
-        real("gex_percentile", "0-100", "share of the last 60 sessions whose gex at the close was lower; blank until all 60 are known"),
+        real("gex_percentile", "0-100", "share of the last 60 closes with a lower gex; blank until all 60 are known"),
         count("sessions", "sessions", "sessions whose gex at the close is known, of the last 60"),
         real("gex_low", "₹ crore / 1 %", "5th percentile of gex at these closes"),
         text("extreme", "LOW where gex is at or below gex_low: moves are amplified as rarely; else empty"),
