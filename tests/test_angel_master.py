@@ -228,11 +228,13 @@ def test_who_is_looked_at_and_in_which_order(calendar, content):
     made = universe(master, calendar, TODAY, tell=told.append)
     assert made.day.layout.names == ("NIFTY", "SENSEX", "IDEA", "RELIANCE")
     assert told == [
-        "instrument master: IEX have options but no share of series EQ and are left out",
-        "instrument master: BANKNIFTY, FINNIFTY, MIDCPNIFTY have no live options on 15-Jul-2026 and are left out"
+        "instrument master: contracts of IEX without a share of series EQ; not looked at",
+        "instrument master: no live options of BANKNIFTY, FINNIFTY, MIDCPNIFTY on 15-Jul-2026; not looked at",
     ]
     made = universe(master, calendar, TODAY, names=["NIFTY", "IDEA", "NIFTY"], tell=silent)
     assert made.day.layout.names == ("NIFTY", "IDEA")
+    without = ["BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "IEX", "NIFTY", "IDEA"]
+    assert universe(master, calendar, TODAY, exclude=without, tell=silent).day.layout.names == ("SENSEX", "RELIANCE")
     with pytest.raises(NoData, match="got none of NOSUCH"):
         universe(master, calendar, TODAY, names=["NOSUCH"], tell=told.append)
     with pytest.raises(NoData, match="closed on 18-Jul-2026"):
@@ -251,8 +253,8 @@ def test_what_a_name_lacks_is_key_0_and_told(calendar, content):
     assert [name for name, key in zip(layout.names, made.spot_key, strict=True) if key == 0] == ["RELIANCE"]
     assert made.vix_key == 0
     assert told == [
-        "instrument master: RELIANCE have contracts but no row of their own, so no spot of them is read",
-        "instrument master: there is no row of INDIA VIX, so it is not read",
+        "instrument master: no row of RELIANCE beside the contracts, so no spot is read",
+        "instrument master: no row of INDIA VIX, so it is not read",
     ]
 
 
@@ -337,6 +339,7 @@ def test_a_file_serves_until_the_next_is_published(fetch, broker, tmp_path):
 
 
 def test_the_copy_of_an_earlier_day_and_how_many_are_kept(fetch, tmp_path):
+    (tmp_path / ".instruments-2026-07-05.parquet.77.part").write_bytes(b"of a process that was killed")
     for day in range(6, 16):
         fetch(9, 0, day=date(2026, 7, day))
     assert len(list(tmp_path.iterdir())) == 7

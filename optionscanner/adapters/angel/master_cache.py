@@ -213,7 +213,7 @@ def _copies(folder: Path) -> dict[date, Path]:
 
 
 def _keep(master: Master, folder: Path, today: date) -> None:
-    """As a file that appears whole; removes copies beyond those that are kept."""
+    """As a file that appears whole; removes copies beyond those that are kept, and what was left unfinished."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{_START}{today.isoformat()}{_END}"
     part = folder / f".{path.name}.{os.getpid()}.part"
@@ -233,8 +233,12 @@ def _keep(master: Master, folder: Path, today: date) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    for old in sorted(_copies(folder).items(), reverse=True)[KEPT:]:
-        old[1].unlink(missing_ok=True)
+    for _, old in sorted(_copies(folder).items(), reverse=True)[KEPT:]:
+        old.unlink(missing_ok=True)
+    for left in folder.glob(f".{_START}*.part"):
+        # Of another day: the process that wrote it was killed.
+        if not left.name.startswith(f".{path.name}"):
+            left.unlink(missing_ok=True)
 
 
 def _digest(about: Mapping[bytes, bytes]) -> bytes:
@@ -265,7 +269,7 @@ def health(master: Master, now: float) -> HealthItem:
     left_out = f", {master.refused.total():,} left out" if master.refused else ""
     current = is_current(master, now)
     return HealthItem(
-        "Instrument master", f"{len(master):,} instruments{left_out}, {age} old", "since the last 08:35",
+        "Instrument master", f"{len(master):,} instruments{left_out}, {age} old", "fetched since 08:35",
         "OK" if current else "WARN", master.fetched_at,
         "" if current else "the newest file could not be had, see the events; lots and new expiries may be missing",
     )  # fmt: skip

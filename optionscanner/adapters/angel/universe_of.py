@@ -6,7 +6,7 @@ they live on their last day comes from the trading calendar.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -49,12 +49,14 @@ def universe(
     today: date,
     *,
     names: Sequence[str] | None = None,
+    exclude: Collection[str] = (),
     index_expiries: Expiries = INDEX_EXPIRIES,
     stock_expiries: Expiries = STOCK_EXPIRIES,
     refresh: float = REFRESH_S,
     tell: Callable[[str], None],
 ) -> Universe:
-    """The day's contracts and their keys; `names` for these alone, None for the five indices and NSE's shares.
+    """The day's contracts and their keys; `names` for these alone, None for the five indices and NSE's shares;
+    either without those of `exclude`.
 
     Raises NoData where nothing of it is listed or `today` has no session, UnknownDate outside the calendar.
     """
@@ -62,7 +64,7 @@ def universe(
     if session is None:
         raise NoData(f"the market is closed on {today:%d-%b-%Y} ({calendar.closed_reason(today)}); nothing is listed")
     listed = _Listed.of(master, today)
-    chosen = _chosen(master, listed, names, today, tell)
+    chosen = _chosen(master, listed, _wanted(master, listed, names, exclude, tell), today, tell)
     ladders: dict[SegmentKey, Floats] = {}
     lots: dict[SegmentKey, float] = {}
     futures: dict[SegmentKey, float] = {}
@@ -95,9 +97,9 @@ def universe(
     made = _keyed(master, layout, np.concatenate(lines), session=session, calendar=calendar, refresh=refresh)
     lacking = [name for name, key in zip(layout.names, made.spot_key, strict=True) if key == 0]
     if lacking:
-        tell(f"instrument master: {_some(lacking)} have contracts but no row of their own, so no spot of them is read")
+        tell(f"instrument master: no row of {_some(lacking)} beside the contracts, so no spot is read")
     if made.vix_key == 0:
-        tell(f"instrument master: there is no row of {INDIA_VIX}, so it is not read")
+        tell(f"instrument master: no row of {INDIA_VIX}, so it is not read")
     return made
 
 
@@ -173,7 +175,7 @@ class _Listed:
             },
         )
 
-    def of_name(self, name: str, segment: Segment) -> Ints:
+    def of_name(self, name: str, segment: int) -> Ints:
         """Lines of a name's contracts on one exchange."""
         begin, end = self.cuts.get((name, segment), (0, 0))
         return self.lines[begin:end]
@@ -200,8 +202,30 @@ class _Cash:
         return self._keys.get((one.name, Segment.NSE, Kind.SHARE), 0)
 
 
+def _wanted(
+    master: Master,
+    listed: _Listed,
+    names: Sequence[str] | None,
+    exclude: Collection[str],
+    tell: Callable[[str], None],
+) -> list[str]:
+    """Names that are looked at if they have live options."""
+    if names is not None:
+        return [name for name in dict.fromkeys(names) if name not in exclude]
+    stocks = [
+        name
+        for name, segment in listed.cuts
+        if segment == Segment.NFO and name not in exclude and not master.is_index[listed.of_name(name, segment)[0]]
+    ]
+    shares = {master.names[code] for code in master.name[master.kind == Kind.SHARE].tolist()}
+    odd = sorted(set(stocks) - shares)
+    if odd:
+        tell(f"instrument master: contracts of {_some(odd)} without a share of series EQ; not looked at")
+    return [*(name for name in INDICES if name not in exclude), *(name for name in stocks if name in shares)]
+
+
 def _chosen(
-    master: Master, listed: _Listed, names: Sequence[str] | None, today: date, tell: Callable[[str], None]
+    master: Master, listed: _Listed, wanted: Sequence[str], today: date, tell: Callable[[str], None]
 ) -> list[Underlying]:
     """Underlyings with live options in their order: the indices, then stocks by name. Where both exchanges list a
     name, NSE's contracts are taken.
@@ -212,24 +236,15 @@ def _chosen(
         kind: Literal["INDEX", "STOCK"] = "INDEX" if master.is_index[mine[0]] else "STOCK"
         if name not in found and bool((master.kind[mine] != Kind.FUTURE).any()):
             found[name] = Underlying(name, Segment(number).name, kind)
-    if names is None:
-        stocks = [name for name, one in found.items() if one.kind == "STOCK" and one.exchange == "NFO"]
-        shares = {master.names[code] for code in master.name[master.kind == Kind.SHARE].tolist()}
-        odd = sorted(set(stocks) - shares)
-        if odd:
-            tell(f"instrument master: {_some(odd)} have options but no share of series EQ and are left out")
-        wanted = [*INDICES, *(name for name in stocks if name in shares)]
-    else:
-        wanted = list(dict.fromkeys(names))
     lacking = [name for name in wanted if name not in found]
     if lacking:
-        tell(f"instrument master: {_some(lacking)} have no live options on {today:%d-%b-%Y} and are left out")
+        tell(f"instrument master: no live options of {_some(lacking)} on {today:%d-%b-%Y}; not looked at")
     order = {name: i for i, name in enumerate(INDICES)}
     chosen = [found[name] for name in wanted if name in found]
     if not chosen:
         raise NoData(
             f"instrument master: expected options that live on {today:%d-%b-%Y}, got none of "
-            f"{_some(wanted)}; name others, or wait for a newer master"
+            f"{_some(wanted) or 'the names that are left'}; name others, or wait for a newer master"
         )
     return sorted(chosen, key=lambda one: (one.kind, order.get(one.name, len(order)), one.name))
 
