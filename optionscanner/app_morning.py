@@ -197,16 +197,14 @@ class Mornings:
     def health(self) -> HealthItem:
         """What SYSTEM_HEALTH says about it."""
         config = self.morning.config.daily
-        at = datetime.fromtimestamp(self._due, IST) if math.isfinite(self._due) else None
-        then = "not known" if at is None else f"{at:%a %d-%b %H:%M}"
+        at = f"{datetime.fromtimestamp(self._due, IST):%a %d-%b %H:%M}" if math.isfinite(self._due) else ""
         if not config.fetch:
-            return HealthItem("Fetch of daily files", f"off, folder read {then}", "", "OK", self._passed_at, "")
+            value = f"off, folder read {at}" if at else "off"
+            return HealthItem("Fetch of daily files", value, "", "OK", self._passed_at, "")
         count = f"{self._count(FETCHED, THERE)} of {len(self._done)}" if self._done else "none yet"
         trouble = [one.sentence for one in self._done if one.state in (NOT_YET, REFUSED, FAILED)]
-        state = "WARN" if trouble else "OK"
-        return HealthItem(
-            "Fetch of daily files", f"{count}, next {then}", "", state, self._passed_at, "; ".join(trouble[:2])
-        )
+        value, state = f"{count}, next {at or 'not known'}", "WARN" if trouble else "OK"
+        return HealthItem("Fetch of daily files", value, "", state, self._passed_at, "; ".join(trouble[:2]))
 
 
 def begun(config: Config, place: Path, calendar: TradingCalendar, wall: WallClock, stop: Event) -> Mornings:

@@ -83,7 +83,7 @@ def test_a_day_that_the_calendar_does_not_cover_is_no_trading_day(desk):
     mornings = Mornings(desk.morning)
     mornings.look()
     assert mornings.next_pass(late) is None
-    assert mornings.health().value == "off, folder read not known"
+    assert mornings.health().value == "off"
 
 
 def test_while_files_are_missing_it_tries_again_until_noon(tmp_path, exchange):
