@@ -193,7 +193,7 @@ def _lot_changes(seed: int, names: Sequence[Name], layout: Layout, spared: Colle
 
 def _events(seed: int, stocks: Sequence[str]) -> list[DayEvent]:
     """Results and ex-dates of the week ahead, and one meeting of the central bank."""
-    events = [DayEvent(SESSION_DATE + timedelta(days=2), "MARKET", "RBI", "policy decision, invented")]
+    events = [DayEvent(SESSION_DATE + timedelta(days=2), "MARKET", "RBI", "policy, invented")]
     for symbol in stocks:
         own = stream(seed, f"event {symbol}")
         drawn, day = own.random(), SESSION_DATE + timedelta(days=int(own.integers(0, _AHEAD)))
