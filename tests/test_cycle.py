@@ -233,7 +233,7 @@ def test_an_engine_that_fails_for_no_single_name_leaves_its_reading_out_and_the_
     cycle = cycle_of(Recorder(), engines=with_engine(replace(flow, run=only_whole)))
     report = cycle.run(pictures(1)[0])
     of_price = ("price", "volatility", "volatility_rank", "straddle", "settlement")
-    before_it = (*of_price, "open_interest", "exposure_legs", "exposure", "exposure_total")
+    before_it = (*of_price, "open_interest", "pain", "exposure_legs", "exposure", "exposure_total")
     of_exposure = ("exposure_rank", "exposure_market")
     beside_it = ("open_interest_legs", "open_interest_change", "futures", "build_up", "volume_oi_profile")
     assert set(report.readings) == {*before_it, *of_exposure, *beside_it}

@@ -266,6 +266,7 @@ READINGS: tuple[TableSpec, ...] = (
     STRADDLE,
     SETTLEMENT,
     OPEN_INTEREST,
+    PAIN,
     EXPOSURE_LEGS,
     EXPOSURE,
     EXPOSURE_TOTAL,
