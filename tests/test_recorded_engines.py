@@ -6,6 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from optionscanner.analytics.pipeline import ENGINES, Inputs
@@ -32,11 +33,14 @@ class Replay:
         self.facts, self.found, self.noon, self.last = facts, {}, None, None
         state = pricing = None
         self.refused = self.accepted = 0
+        self.steps, self.signals = [], []
         for chains in pictures_of(folder, border):
             before = state, pricing
             state, made, pricing = run(chains, state, pricing=pricing)
             self.accepted += int((chains.polls.refused == 0).sum())
             self.refused += int((chains.polls.refused != 0).sum())
+            self.signals.append(made["unusual_activity"].frame())
+            self._note_step(chains, state)
             for i, fact in enumerate(facts):
                 stamp = datetime.fromisoformat(fact["ts"]).replace(tzinfo=IST).timestamp()
                 s = chains.layout.segment_of(fact["symbol"], date.fromisoformat(fact["expiry"]))
@@ -46,6 +50,16 @@ class Replay:
             if self.noon is None and chains.as_of >= NOON:
                 self.noon = chains, *before
         self.last = chains, made
+        self.state = state
+
+    def _note_step(self, chains, state, name="RELIANCE"):
+        """What each leg of a name's nearest chain changed by, step by step."""
+        if name in chains.layout.names:
+            s = int(chains.layout.underlying_front[chains.layout.names.index(name)])
+            rows = slice(int(chains.layout.starts[s]), int(chains.layout.ends[s]))
+            at = state.segment["stepped_at"][s]
+            if np.isfinite(at) and (not self.steps or self.steps[-1][0] != at):
+                self.steps.append((at, rows, state.leg["open_interest_flow"][rows].copy()))
 
 
 def facts_of(data_folder, *keys, day):
@@ -100,6 +114,41 @@ def test_a_repeated_stamp_is_refused_and_counted_on_29_august(august):
     """Fourteen snapshots of each name repeat an earlier stamp."""
     assert august.refused > 14
     assert august.accepted > 300
+
+
+def test_the_usual_change_of_each_leg_of_reliance_on_30_january(january):
+    """The mean size of its changes, by a loop over the day's steps: all until twenty, then each weighs 2 / 21."""
+    rows = january.steps[-1][1]
+    found = january.state.leg["usual_change"][rows]
+    assert len(january.steps) > 60
+    for strike in range(found.shape[0]):
+        for side in (0, 1):
+            mean, count = np.nan, 0
+            for _, _, flow in january.steps:
+                change = abs(flow[strike, side])
+                if not np.isnan(change):
+                    weight = max(1 / (count + 1), 2 / 21)
+                    mean = change if count == 0 else (1 - weight) * mean + weight * change
+                    count += 1
+            assert found[strike, side] == pytest.approx(mean, rel=1e-9, nan_ok=True)
+
+
+def test_signals_of_unusual_activity_on_30_january(january):
+    """Each by its own numbers beyond its limits; a few at any time, of both sides and all directions."""
+    every = pd.concat(january.signals, ignore_index=True)
+    far = every[every["rule"].str.contains("ACCUMULATION")]
+    out = far["distance_pct"] * np.where(far["option_type"] == "CE", 1, -1)
+    assert (out > 5).all()
+    assert (far["open_interest_flow"] > 3 * far["usual_change"]).all()
+    busy = every[every["rule"].str.contains("VOLUME")]
+    assert (busy["volume"] / busy["open_interest"] > 0.5).all()
+    assert (busy["percentile"] >= 95).all()
+    assert (pd.concat([far, busy])["open_interest_flow"] > 0).all()
+    assert set(far["direction"]) == {"BULLISH", "BEARISH", ""}
+    assert {"OTM_CALL_ACCUMULATION", "OTM_PUT_ACCUMULATION", "UNUSUAL_CALL_VOLUME", "UNUSUAL_PUT_VOLUME"} <= set(
+        every["rule"]
+    )
+    assert all(frame["rule"].str.contains("ACCUMULATION").sum() < 60 for frame in january.signals)
 
 
 def test_the_index_without_spot_is_priced_on_parity(january):
