@@ -78,12 +78,16 @@ def profile_flips(ladders: Ladders, *, range_pct: float) -> Flips:
     if not groups:
         return Flips(none, none, none)
     grid = np.log(np.linspace(1.0 - range_pct / 100.0, 1.0 + range_pct / 100.0, GRID_POINTS))
-    sign = np.sign(profile(ladders, grid))
+    value = profile(ladders, grid)
+    sign = np.sign(value)
     last = np.maximum.accumulate(np.where(sign != 0, np.arange(GRID_POINTS), -1), axis=1)
     before = np.concatenate([np.full((groups, 1), -1), last[:, :-1]], axis=1)
     earlier = np.where(before >= 0, np.take_along_axis(sign, np.maximum(before, 0), axis=1), 0.0)
     group, right = np.nonzero((sign != 0) & (earlier != 0) & (sign != earlier))
-    root = _refined(ladders, group, grid[before[group, right]], grid[right], sign[group, right])
+    left = before[group, right]
+    # Where the straight line between both ends is 0.
+    share = value[group, left] / (value[group, left] - value[group, right])
+    root = _refined(ladders, group, grid[left], grid[right], sign_high=sign[group, right], share=share)
     distance = np.abs(np.expm1(root))
     order = np.lexsort((root, distance, group))
     nearest = order[np.diff(group[order], prepend=-1) > 0]
@@ -118,12 +122,15 @@ def _blocks(starts: Ints) -> Iterator[tuple[int, int]]:
     yield from itertools.pairwise(edges)
 
 
-def _refined(ladders: Ladders, group: Ints, low: Floats, high: Floats, sign_high: Floats) -> Floats:
+def _refined(
+    ladders: Ladders, group: Ints, low: Floats, high: Floats, *, sign_high: Floats, share: Floats
+) -> Floats:
     """(B,) root within each bracket of logarithmic moves, by Newton's steps; bisected where one would leave it.
 
-    Each bracket goes its own way, so no root depends on what else is sought.
+    The first step begins at the `share` (B,) of the bracket, between 0 and 1. Each bracket goes its own way, so no
+    root depends on what else is sought.
     """
-    found = (low + high) / 2
+    found = low + share * (high - low)
     low, high = low.copy(), high.copy()
     taken = high - low
     open_ = np.arange(len(group))
@@ -139,12 +146,15 @@ def _refined(ladders: Ladders, group: Ints, low: Floats, high: Floats, sign_high
         with np.errstate(divide="ignore", invalid="ignore"):
             step = x - value / slope
         # Far out the exposure falls like an exponential, along which Newton creeps: its steps must halve.
-        good = (step > bottom) & (step < top) & (np.abs(step - x) <= taken[open_] / 2)
+        away = np.abs(step - x)
+        good = (step > bottom) & (step < top) & (away <= taken[open_] / 2)
+        # At the root itself rounding points anywhere, also out of the bracket.
+        good |= away <= _PRECISION
         moved = np.where(good, step, (bottom + top) / 2)
         moved = np.where(value == 0, x, moved)
         taken[open_] = np.abs(moved - x)
         found[open_] = moved
-        # Most are found after five steps; the strikes of those are left out of the next.
+        # Most are found after three steps; the strikes of those are left out of the next.
         going = taken[open_] > _PRECISION
         if not going.all():
             open_ = open_[going]
