@@ -47,8 +47,9 @@ def cell(host, name) -> object:
 
 def test_a_new_workbook_holds_nothing_but_the_first_number(host):
     values = host.control().values
-    # The cells of CONTROL, the two of EXPOSURE that pick the worked leg, and what colours HEATMAP.
-    assert set(values) == set(CELL) | {"EXPOSURE_STRIKE", "EXPOSURE_TYPE", "HEATMAP_SCALE"}
+    # The cells of CONTROL, the two of EXPOSURE that pick the worked leg, DRILLDOWN's pickers, what colours HEATMAP.
+    drilled = {"DRILL_SYMBOL", "DRILL_EXPIRY", "DRILL_AS_OF"}
+    assert set(values) == set(CELL) | drilled | {"EXPOSURE_STRIKE", "EXPOSURE_TYPE", "HEATMAP_SCALE"}
     held = {name: value for name, value in values.items() if value not in (None, (None,) * 40)}
     assert held == {"CONTROL_REQUEST": 0.0, "HEATMAP_SCALE": "GEX"}
 

@@ -64,6 +64,8 @@ class Kind(StrEnum):
     QUANTITY = "quantity"
     QUANTITY_CHANGE = "quantity change"
     TIME = "time"
+    MOMENT = "moment"
+    """A time of day in a narrow cell, or a word."""
     DATE = "date"
     DATE_TIME = "date and time"
     MOVE = "move"
@@ -118,6 +120,7 @@ _LOOKS: dict[Kind, _Look] = {
     Kind.QUANTITY: _Look("#,##0.00", "right", shrink=True),
     Kind.QUANTITY_CHANGE: _Look("[>=0.005]+#,##0.00;[<=-0.005]-#,##0.00;0.00", "right", shrink=True),
     Kind.TIME: _Look("hh:mm:ss", "center"),
+    Kind.MOMENT: _Look("hh:mm:ss", "center", shrink=True),
     Kind.DATE: _Look("dd-mmm-yy", "center", shrink=True),
     Kind.DATE_TIME: _Look("dd-mmm-yy hh:mm:ss", "left", shrink=True),
     Kind.DAYS: _Look("[<1]h:mm;0.0", "right"),

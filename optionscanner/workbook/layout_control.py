@@ -79,7 +79,7 @@ _KINDS = {
     Form.SYMBOL: Kind.TEXT,
     Form.NUMBERS: Kind.TEXT,
     Form.TIME: Kind.TIME,
-    Form.MOMENT: Kind.TIME,
+    Form.MOMENT: Kind.MOMENT,
     Form.WHOLE: Kind.ANY,
     Form.NUMBER: Kind.ANY,
 }

@@ -281,7 +281,7 @@ DRILLDOWN = Sheet(
               hint="A stock or an index of the source. The same as Symbol of DRILLDOWN on CONTROL."),
         Input(DRILL_EXPIRY, _PICK_ROW, 6, Kind.TEXT, choices=tuple(Expiry),
               hint="THIS, NEXT or MONTH. The same as DRILLDOWN expiry on CONTROL."),
-        Input(DRILL_AS_OF, _PICK_ROW, 9, Kind.TIME,
+        Input(DRILL_AS_OF, _PICK_ROW, 9, Kind.MOMENT,
               hint="now, or a time of today such as 11:42: the sheet then shows that moment. The same as DRILLDOWN as "
               "of on CONTROL, where the answer stands."),
     ),

@@ -249,7 +249,7 @@ def _signals(view: View, name: str) -> dict[str, Cell]:
         at, kind, direction, reason = (alerts[c][row] for c in ("at", "alert", "direction", "reason"))
         cells[f"signal.{i}.at"] = shown(Kind.TIME, np.array([float(at)]), view.settings.units, 1.0)[0]
         cells[f"signal.{i}.alert"] = plain(str(kind))
-        cells[f"signal.{i}.reason"] = plain(f"{direction}: {reason}")
+        cells[f"signal.{i}.reason"] = plain(f"{direction}: {reason}" if direction else str(reason))
     if not len(own) and name:
         cells["signal.0.alert"] = "no signal of this name today"
     return cells
