@@ -177,8 +177,7 @@ def test_the_convention_is_held_against_what_was_disclosed(report, calls, puts, 
     said, held = (row[0] for row in blocks(disclosed)["exposure_head"].rows)
     assert "an assumption, not disclosed positions" in said
     assert ("calls less puts" in said) == (sign == "dealer")
-    assert held == (f"Pro on 29-Jan-2026, index options: calls {calls:+,.0f}, puts {puts:+,.0f} contracts net: "
-                    f"{verdict} with the convention")  # fmt: skip
+    assert held == f"{verdict}: Pro on 29-Jan-2026, index calls {calls:+,.0f}, puts {puts:+,.0f} contracts net"
 
 
 def test_participants_with_their_legs_or_none(report):

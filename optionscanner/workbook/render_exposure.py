@@ -231,9 +231,10 @@ def _participant_words(view: View) -> Cell:
         return f"participants of {positions.trading_date:%d-%b-%Y}: Pro is not in the file"
     call_sign, put_sign = GEX_SIGNS[sign]
     agrees = np.sign(calls) == call_sign and np.sign(puts) == put_sign
-    held = f"calls {calls:+,.0f}, puts {puts:+,.0f} contracts net"
+    # The verdict stands first: the end of a long line may lie beyond the screen.
     verdict = "agrees" if agrees else "disagrees"
-    return f"Pro on {positions.trading_date:%d-%b-%Y}, index options: {held}: {verdict} with the convention"
+    held = f"index calls {calls:+,.0f}, puts {puts:+,.0f} contracts net"
+    return f"{verdict}: Pro on {positions.trading_date:%d-%b-%Y}, {held}"
 
 
 def _participants(view: View) -> tuple[Row, ...]:
