@@ -73,9 +73,7 @@ def test_a_gamma_flip_by_hand():
     desk = Gamma()
     assert desk.cycle(101.0, (3.0, 10.0)) == []
     assert desk.cycle(99.0, (-3.0, -10.0)) == []
-    words = (
-        "spot 99 below flip 100.00 by 1.01 %, 2 obs: gamma NEGATIVE: moves amplified, GEX {} % of all gamma (dealer)"
-    )
+    words = "gamma NEGATIVE, amplifies: spot 99 1.01 % > 0.1 % below flip 100.00, GEX {} %, 2 obs (dealer)"
     assert desk.cycle(99.0, (-3.0, -10.0)) == [
         ("NIFTY", "GAMMA_FLIP", "", words.format("-3.0")),
         ("SBIN", "GAMMA_FLIP", "", words.format("-10.0")),
@@ -89,7 +87,7 @@ def test_a_flip_upwards_names_positive_gamma():
     desk.cycle(101.0, (3.0, NAN))
     ((name, _, _, words),) = desk.cycle(101.0, (3.0, NAN))
     assert name == "NIFTY"
-    assert words.startswith("spot 101 above flip 100.00 by 0.99 %, 2 obs: gamma POSITIVE: moves dampened")
+    assert words.startswith("gamma POSITIVE, dampens: spot 101 0.99 % > 0.1 % above flip 100.00, GEX +3.0 %, 2 obs")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +141,7 @@ def test_without_a_flip_in_range_the_sign_counts():
     desk.cycle(101.0, (3.0, NAN))
     desk.cycle(99.0, (-9.0, NAN), flip=NAN)
     ((_, _, _, words),) = desk.cycle(99.0, (-9.0, NAN), flip=NAN)
-    assert words.startswith("no flip within 10 % now, 2 obs: gamma NEGATIVE")
+    assert words.startswith("gamma NEGATIVE, amplifies: no flip within 10 %, GEX -9.0 %")
 
 
 # Put-call ratios ------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from optionscanner.model.readings import Reading
 from optionscanner.model.settings import EngineSettings
 from optionscanner.model.state import State
 
-_WORDS = {1.0: "POSITIVE: moves dampened", -1.0: "NEGATIVE: moves amplified"}
+_WORDS = {1.0: "gamma POSITIVE, dampens", -1.0: "gamma NEGATIVE, amplifies"}
 
 
 def gamma_flips(chains: Chains, state: State, totals: Reading, settings: EngineSettings, told: list[Told]) -> State:
@@ -43,13 +43,13 @@ def gamma_flips(chains: Chains, state: State, totals: Reading, settings: EngineS
     convention = totals["convention"][owner]
     spot = chains.spot
     for segment in np.flatnonzero(turned).tolist():
-        where = f"no flip within {settings.exposure.flip_range_pct:g} % now"
+        where = f"no flip within {settings.exposure.flip_range_pct:g} %"
         if np.isfinite(flip[segment]):
             above = "above" if distance[segment] < 0 else "below"
             price = spot[segment] if np.isfinite(spot[segment]) else flip[segment] / (1 + distance[segment] / 100.0)
-            where = f"spot {price:.10g} {above} flip {flip[segment]:.2f} by {abs(distance[segment]):.2f} %"
-        words = f"{where}, 2 obs: gamma {_WORDS[float(sign[segment])]}, GEX {share[segment]:+.1f} % of all gamma"
-        words += f" ({convention[segment]})"
+            limit = settings.alerts.gamma_band_pct
+            where = f"spot {price:.10g} {abs(distance[segment]):.2f} % > {limit:g} % {above} flip {flip[segment]:.2f}"
+        words = f"{_WORDS[float(sign[segment])]}: {where}, GEX {share[segment]:+.1f} %, 2 obs ({convention[segment]})"
         told.append(Told(segment, "GAMMA_FLIP", "", words))
     return state.updated(
         segment={

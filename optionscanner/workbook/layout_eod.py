@@ -15,10 +15,10 @@ _COLUMNS = 17
 _RIGHT = 10
 """Where the right one of two tables begins; its first column holds names too."""
 # The columns beyond the printed ones give the band of the screen its room.
-_WIDTHS = (13.0, *(8 * (10.0,)), 14.0, *(7 * (10.0,)), *(6 * (10.0,)))
+_WIDTHS = (18.0, *(8 * (10.0,)), 14.0, *(7 * (10.0,)), *(6 * (10.0,)))
 
 _INDICES = (
-    Column("Index", 13, "row.name", Kind.TEXT),
+    Column("Index", 18, "row.name", Kind.TEXT),
     Column("Expiry", 10, "row.expiry", Kind.DATE, "nearest"),
     Column("Open", 10, "day.open", Kind.PRICE, "points"),
     Column("High", 10, "day.high", Kind.PRICE, "points"),
@@ -38,7 +38,7 @@ _INDICES = (
 )
 
 _LEVELS = (
-    Column("Index", 13, "row.name", Kind.TEXT),
+    Column("Index", 18, "row.name", Kind.TEXT),
     Column("High", 10, "day.high", Kind.PRICE, "points"),
     Column("Low", 10, "day.low", Kind.PRICE, "points"),
     Column("Close", 10, "price.spot", Kind.PRICE, "last, points"),
@@ -55,7 +55,7 @@ _LEVELS = (
 )
 
 _MOVERS = (
-    Column("Symbol", 13, "row.name", Kind.TEXT),
+    Column("Symbol", 18, "row.name", Kind.TEXT),
     Column("Close", 10, "price.spot", Kind.PRICE, "last, ₹"),
     Column("Chg %", 10, "price.spot_change_pct", Kind.PERCENT, "%"),
     Column("TRS", 10, "readiness.readiness", Kind.SCORE, "0-100"),
@@ -68,7 +68,7 @@ _MOVERS = (
 _MOVERS_RIGHT = (replace(_MOVERS[0], width=14), *_MOVERS[1:])
 
 _FLOWS = (
-    Column("Symbol", 13, "row.name", Kind.TEXT),
+    Column("Symbol", 18, "row.name", Kind.TEXT),
     Column("Close", 10, "price.spot", Kind.PRICE, "last, ₹"),
     Column("Chg %", 10, "price.spot_change_pct", Kind.PERCENT, "%"),
     Column("Flow %", 10, "flow.flow_pct", Kind.PERCENT, "%"),
@@ -81,7 +81,7 @@ _FLOWS = (
 _FLOWS_RIGHT = (replace(_FLOWS[0], width=14), *_FLOWS[1:])
 
 _SIGNALS = (
-    Column("Symbol", 13, "row.name", Kind.TEXT),
+    Column("Symbol", 18, "row.name", Kind.TEXT),
     Column("Type", 10, "row.kind", Kind.TEXT),
     Column("Close", 10, "price.spot", Kind.PRICE, "last, ₹"),
     Column("Chg %", 10, "price.spot_change_pct", Kind.PERCENT, "%"),
@@ -101,7 +101,7 @@ _SIGNALS = (
 )
 
 _KINDS = (
-    Column("Alert", 13, "eod.alert", Kind.TEXT, "today"),
+    Column("Alert", 18, "eod.alert", Kind.TEXT, "today"),
     Column("Bullish", 10, "eod.bullish", Kind.COUNT),
     Column("Bearish", 10, "eod.bearish", Kind.COUNT),
     Column("All", 10, "eod.all", Kind.COUNT),
