@@ -41,7 +41,7 @@ def made_up_block(name: str, kinds: list[Kind], height: int, draw: np.random.Gen
     for kind in kinds:
         if kind in TEXT_KINDS:
             column: list[Cell] = [str(t) or None for t in draw.choice(TEXTS, height)]
-        elif kind in (Kind.TIME, Kind.DATE, Kind.DATE_TIME):
+        elif kind in (Kind.TIME, Kind.MOMENT, Kind.DATE, Kind.DATE_TIME):
             column = [46_052.0 + float(s) / 86_400 for s in draw.integers(0, 86_400, height)]
         elif kind is Kind.DAYS:
             column = (draw.integers(1_000, 5_000_000, height) / 86_400).tolist()
