@@ -48,7 +48,7 @@ ROOMS = {
     "analytics": room("model errors", "numpy scipy pandas", pure=True),
     "trading": room("model errors", "numpy scipy pandas", pure=True),
     "history": room("model errors", "sqlite_utils pandas pyarrow numpy"),
-    "workbook": room("workbook model errors platforms", "xlsxwriter openpyxl lxml xlwings numpy pandas psutil"),
+    "workbook": room("workbook model errors platforms", "xlsxwriter openpyxl lxml isal xlwings numpy pandas psutil"),
     "workbook.layout": room("model", "numpy", pure=True),
     "workbook.render": room("workbook.layout model", "numpy", pure=True),
     "adapters": room("model errors ports", "pandas pyarrow numpy scipy xlrd"),

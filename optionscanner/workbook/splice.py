@@ -12,6 +12,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
+from itertools import compress
+from operator import ne
 
 from lxml import etree
 
@@ -213,7 +215,7 @@ class SheetPlan:
             else:
                 self._pending.append(sheet.rows[number])
         self._tail = "".join(self._pending) + sheet.after
-        self._previous: list[object] = [_UNSET] * len(self._order)
+        self._previous: Sequence[object] = [_UNSET] * len(self._order)
         self._parts: list[str] = [""] * len(self._order)
         self._texts: dict[str, str] = {}
 
@@ -238,25 +240,25 @@ class SheetPlan:
 
     def assemble(self, values: Sequence[Cell]) -> tuple[bytes, int]:
         """The sheet with `values`, and how many cells changed since the last call; b"" when none did."""
-        parts, previous, prefixes, tag = self._parts, self._previous, self._prefixes, self._tag
-        number_end = f"</{tag}v></{tag}c>"
-        number_start = f"><{tag}v>"
-        changed = 0
-        for slot, index in enumerate(self._order):
-            value = values[index]
-            if value == previous[slot]:
-                continue
-            changed += 1
-            previous[slot] = value
-            if value is None:
+        parts, prefixes, tag = self._parts, self._prefixes, self._tag
+        number_start, number_end = f"><{tag}v>", f"</{tag}v></{tag}c>"
+        now = [values[index] for index in self._order]
+        # Compared in one sweep without a statement for each cell: most of them stand as they were.
+        moved = list(compress(range(len(now)), map(ne, now, self._previous)))
+        self._previous = now
+        for slot in moved:
+            value = now[slot]
+            if type(value) is float:
+                # A number that is none (NaN, infinities) would make the file unreadable.
+                if value - value == 0.0:
+                    parts[slot] = f"{prefixes[slot]}{number_start}{value!r}{number_end}"
+                else:
+                    parts[slot] = f"{prefixes[slot]}/>"
+            elif value is None:
                 parts[slot] = f"{prefixes[slot]}/>"
-            elif type(value) is float:
-                shown = repr(value)
-                # A number that is none ("nan", "inf") would make the file unreadable.
-                parts[slot] = prefixes[slot] + ("/>" if shown[-1] in "nf" else f"{number_start}{shown}{number_end}")
             else:
                 parts[slot] = prefixes[slot] + self._text_cell(str(value))
-        return (("".join(parts) + self._tail).encode("utf-8") if changed else b""), changed
+        return (("".join(parts) + self._tail).encode("utf-8") if moved else b""), len(moved)
 
     def _text_cell(self, text: str) -> str:
         known = self._texts.get(text)
