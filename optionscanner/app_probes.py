@@ -40,7 +40,7 @@ def session_health(
     health = Health(settings, expected=market.total_observations(), processed=stored.processed)
     health.since_yesterday = _since_yesterday(market.day)
     health.refused.update(stored.refused)
-    health.resume_alerts(history.alerts())
+    health.add_alerts(history.alerts())
     process = psutil.Process()
 
     def disk() -> HealthItem:

@@ -29,7 +29,8 @@ Probe = Callable[[], HealthItem]
 _MISREAD = (Reason.NEGATIVE, Reason.ABSURD, Reason.VOLUME_SHRANK)
 """Faults of single figures that mean a bad source; a bid above an ask is an ordinary moment of a fast market."""
 
-_SHOWN_ALERTS = 30
+_KEPT_ALERTS = 20_000
+"""More than a day brings with any cool-down; sheets show the newest and count all."""
 _SHOWN_EVENTS = 60
 
 
@@ -72,7 +73,9 @@ class Health:
     _told: dict[str, str] = field(default_factory=dict)
     """sink -> its last sentence, so that the same one is told once."""
     _events: dict[tuple[str, str], Event] = field(default_factory=dict)
-    _alerts: deque[tuple[float, str, str, str, str]] = field(default_factory=lambda: deque(maxlen=_SHOWN_ALERTS))
+    _alerts: deque[tuple[float, str, str, str, str]] = field(default_factory=lambda: deque(maxlen=_KEPT_ALERTS))
+    _told_alerts: Reading | None = None
+    """All of them as a reading, until there are more."""
 
     def observed(self, report: CycleReport) -> None:
         """Count what this cycle saw, raised and refused."""
@@ -90,12 +93,12 @@ class Health:
             what = f"{failure.underlying}: {failure.sentence}" if failure.underlying else failure.sentence
             action = "left out for 10 minutes" if failure.underlying else "this reading is absent"
             self.note(report.as_of, failure.where, what, action)
-        alerts = report.alerts
-        for i in range(len(alerts)):
-            self._alerts.appendleft(tuple(alerts[name][i] for name in ALERTS.names))
+        self.add_alerts(report.alerts)
 
-    def resume_alerts(self, alerts: Reading) -> None:
-        """Take over the alerts that the history holds of this session, oldest first."""
+    def add_alerts(self, alerts: Reading) -> None:
+        """Take over alerts of this session, oldest first: a cycle's, or at a restart those of the history."""
+        if len(alerts):
+            self._told_alerts = None
         for i in range(len(alerts)):
             self._alerts.appendleft(tuple(alerts[name][i] for name in ALERTS.names))
 
@@ -173,13 +176,14 @@ class Health:
         return (*first, *reversed(self._events.values()))
 
     def recent_alerts(self) -> Reading:
-        """Alerts of the day so far, newest first."""
+        """All alerts of the day so far, newest first."""
+        if self._told_alerts is not None:
+            return self._told_alerts
         columns = list(zip(*self._alerts, strict=True)) or [()] * len(ALERTS.columns)
         kinds = [object if c.kind == "text" else float for c in ALERTS.columns]
-        return Reading(
-            ALERTS,
-            {n: np.array(v, dtype=k) for n, v, k in zip(ALERTS.names, columns, kinds, strict=True)},
-        )
+        made = {n: np.array(v, dtype=k) for n, v, k in zip(ALERTS.names, columns, kinds, strict=True)}
+        self._told_alerts = Reading(ALERTS, made)
+        return self._told_alerts
 
     def message(self, report: CycleReport) -> str:
         """The newest thing a user should know, one sentence; empty when all is well."""
