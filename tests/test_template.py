@@ -10,6 +10,7 @@ from lxml import etree
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Cells, Line, Table
 from optionscanner.workbook.layout import SAMPLES, SHEETS, blocks
+from optionscanner.workbook.layout_control import CONTROL
 from optionscanner.workbook.layout_index import INDICES, PICKED
 from optionscanner.workbook.template import build_template
 from tests.workbook_tools import assert_well_formed, convert, parts
@@ -144,6 +145,14 @@ def rules(book, sheet):
         for rule in found
         for formula in rule.formula
     ]
+
+
+def test_a_refusal_is_coloured_in_whatever_row_of_control_it_stands(book):
+    answers = [c for cells in CONTROL.cells for c in cells.cells if c.source.startswith("control.answer:")]
+    ranges = [where for where, formula in rules(book, "CONTROL") if '"refused"' in formula]
+    bounds = [openpyxl.utils.range_boundaries(where) for where in ranges]
+    bare = {c.row for c in answers if not any(b[0] <= c.column <= b[2] and b[1] <= c.row <= b[3] for b in bounds)}
+    assert answers and bare == set()
 
 
 @pytest.mark.parametrize("sheet", [sheet.name for sheet in SHEETS])

@@ -321,7 +321,8 @@ def _answers(sheet: Sheet, worksheet: Any, add: AddFormat) -> None:
     answers = [c for cells in sheet.cells for c in cells.cells if c.source.startswith("control.answer:")]
     places = [(t.column, t.row + 1, t.last_row) for t in sheet.tables if _has(t, "control.watched")]
     if answers:
-        places.append((answers[0].column, answers[0].row, answers[-1].row))
+        rows = [answer.row for answer in answers]
+        places.append((answers[0].column, min(rows), max(rows)))
     for column, first, last in places:
         cell = f"{column_letters(column)}{first}"
         refused = add({"font_color": looks.BEAR, "bold": True})
