@@ -240,7 +240,7 @@ def _signals() -> tuple[Value, ...]:
     return tuple(
         Value(_SIGNAL_ROW + i, column, f"signal.{i}.{what}", kind)
         for i in range(SIGNALS)
-        for column, what, kind in ((1, "at", Kind.TIME), (2, "alert", Kind.TEXT), (4, "reason", Kind.TEXT))
+        for column, what, kind in ((1, "at", Kind.TIME), (2, "alert", Kind.TEXT), (5, "reason", Kind.TEXT))
     )
 
 

@@ -36,9 +36,9 @@ _SUMMARY = (
 _ALERTS = (
     Column("Time", 8, "alerts.at", Kind.TIME, "IST"),
     Column("Underlying", 14, "alerts.underlying", Kind.TEXT),
-    Column("Alert", 18, "alerts.alert", Kind.TEXT),
+    Column("Alert", 20, "alerts.alert", Kind.TEXT),
     Column("Dir", 5, "alerts.dir", Kind.WORD),
-    Column("Reason", 19, "alerts.reason", Kind.TEXT, "newest first; numbers against limits"),
+    Column("Reason", 17, "alerts.reason", Kind.TEXT, "newest first; numbers against limits"),
 )
 
 _SUMMARY_WIDTHS = side_by_side(_SUMMARY, _ALERTS)

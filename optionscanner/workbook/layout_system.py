@@ -185,7 +185,7 @@ HEARTBEAT = "HEARTBEAT"
 """Defined name of the cell in which the process that writes the workbook leaves its time, by the machine's clock."""
 
 # Narrow columns under the long text, so that the band above has places to begin.
-_NAMES_WIDTHS = (26.0, 20.0, 12.0, 9.0, 28.0, *(14 * (9.0,)))
+_NAMES_WIDTHS = (26.0, 20.0, 18.0, 9.0, 28.0, *(14 * (9.0,)))
 _NAMES_HEADER = 5
 _NAMES_HEADS = ("Name", "Value", "Unit", "Clock", "Formula", "Meaning")
 
