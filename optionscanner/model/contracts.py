@@ -204,6 +204,21 @@ class Layout:
         )
 
     @cached_property
+    def segment_names(self) -> tuple[tuple[str, str], ...]:
+        """(underlying, expiry as ISO text) of the S segments, as readings and history name them."""
+        return tuple((key.underlying, key.expiry.isoformat()) for key in self.segment_keys)
+
+    @cached_property
+    def future_names(self) -> tuple[tuple[str, str], ...]:
+        """(underlying, expiry as ISO text) of the F futures."""
+        return tuple((key.underlying, key.expiry.isoformat()) for key in self.future_keys)
+
+    @cached_property
+    def named_segments(self) -> dict[tuple[str, str], int]:
+        """(underlying, expiry as ISO text) -> segment."""
+        return {name: segment for segment, name in enumerate(self.segment_names)}
+
+    @cached_property
     def segment_future(self) -> Ints:
         """(S,) index of the future of the same underlying and expiry, -1 where none is listed."""
         position = {key: i for i, key in enumerate(self.future_keys)}

@@ -29,7 +29,7 @@ from optionscanner.workbook.render_index import events, index_blocks
 from optionscanner.workbook.render_oi_heatmap import oi_heatmap_blocks
 from optionscanner.workbook.render_oi_tracker import tracker_blocks
 from optionscanner.workbook.render_order import Order, next_order
-from optionscanner.workbook.render_system import band, health_blocks, named_cells
+from optionscanner.workbook.render_system import bands, health_blocks, named_cells
 from optionscanner.workbook.render_view import ShowSettings, View
 
 __all__ = ["Renderer", "ShowSettings", "render"]
@@ -60,7 +60,7 @@ def render(
     order = replace(order, exposure=by_gamma)
     positions = [view.position[name] for name in order.names]
     blocks = [
-        *(band(view, sheet, held=held) for sheet in SHEETS),
+        *bands(view, SHEETS, held=held),
         *_summary_blocks(view, positions),
         *(b for sheet in SHEETS if sheet.name in INDICES for b in index_blocks(view.showing(sheet.name), sheet)),
         *_stock_blocks(view, [i for i in positions if view.passes(i)]),

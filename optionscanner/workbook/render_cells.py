@@ -52,6 +52,11 @@ def clean_text(text: str) -> str:
     return text[:LONGEST_TEXT].translate(_FORBIDDEN)
 
 
+def plain(text: str) -> Cell:
+    """A text of the engine's own as a cell."""
+    return clean_text(text) or None
+
+
 def serial_date(day: date) -> float:
     """Spreadsheet serial number of a date."""
     return float(day.toordinal() - date(1970, 1, 1).toordinal() + _DAYS_TO_1970)
@@ -84,7 +89,11 @@ def times(instants: npt.ArrayLike) -> list[Cell]:
 
 def texts(values: Iterable[object]) -> list[Cell]:
     """Cells of a column of text, None for ""."""
-    return [clean_text(str(value)) or None for value in values]
+    # What is printable holds no character that a file cannot carry: asking is far cheaper than translating.
+    return [
+        (text if text.isprintable() and len(text) <= LONGEST_TEXT else clean_text(text)) or None
+        for text in map(str, values)
+    ]
 
 
 def clock(instant: float) -> str:

@@ -8,8 +8,8 @@ from optionscanner.model.control import Control, Form, Standing
 from optionscanner.model.control_settings import SETTINGS
 from optionscanner.model.frame import Block, Cell
 from optionscanner.workbook.layout_control import CONTROL
-from optionscanner.workbook.render_cells import clean, serial_time
-from optionscanner.workbook.render_view import View, plain
+from optionscanner.workbook.render_cells import clean, plain, serial_time
+from optionscanner.workbook.render_view import View
 
 _SECONDS_PER_DAY = 86_400.0
 _TIMES = frozenset(setting.name for setting in SETTINGS if setting.form in (Form.TIME, Form.MOMENT))

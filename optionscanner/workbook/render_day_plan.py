@@ -14,8 +14,8 @@ from optionscanner.model.frame import Block, Cell
 from optionscanner.workbook.grid import Column
 from optionscanner.workbook.layout_day_plan import DAY_PLAN
 from optionscanner.workbook.layout_index import INDICES
-from optionscanner.workbook.render_cells import clean, serial_date
-from optionscanner.workbook.render_view import NOT_IN_SOURCE, Values, View, plain, shown
+from optionscanner.workbook.render_cells import clean, plain, serial_date
+from optionscanner.workbook.render_view import NOT_IN_SOURCE, Values, View, shown
 
 Rows = tuple[tuple[Cell, ...], ...]
 

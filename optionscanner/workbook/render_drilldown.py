@@ -33,9 +33,9 @@ from optionscanner.workbook.layout_drilldown import (
     WINDOW_LINE,
 )
 from optionscanner.workbook.layout_index import PICKED
-from optionscanner.workbook.render_cells import clean, clock
+from optionscanner.workbook.render_cells import clean, clock, plain
 from optionscanner.workbook.render_index import totals
-from optionscanner.workbook.render_view import View, plain, shown
+from optionscanner.workbook.render_view import View, shown
 
 Columns = dict[str, Floats]
 

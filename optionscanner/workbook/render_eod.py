@@ -13,9 +13,9 @@ from optionscanner.model.pivots import classic_pivots
 from optionscanner.workbook.grid import Column
 from optionscanner.workbook.layout_eod import EOD_REPORT
 from optionscanner.workbook.layout_index import INDICES
-from optionscanner.workbook.render_cells import INDIA, clock
+from optionscanner.workbook.render_cells import INDIA, clock, plain
 from optionscanner.workbook.render_order import ranked
-from optionscanner.workbook.render_view import View, event_cells, plain, shown
+from optionscanner.workbook.render_view import View, event_cells, shown
 
 Rows = tuple[tuple[Cell, ...], ...]
 

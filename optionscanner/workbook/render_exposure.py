@@ -78,8 +78,8 @@ def _aged(view: View) -> list[Cell]:
     """What the status says of each underlying that is otherwise well: stale with its age, late, or nothing."""
     known = np.isfinite(view.age)
     stale, late = view.stale & known, view.late & known
-    words = (f"{Reason.STALE.words} {age:.0f} s" for age in np.nan_to_num(view.age).tolist())
-    return [word if s else LATE if b else None for word, s, b in zip(words, stale, late, strict=True)]
+    groups = zip(view.age.tolist(), stale.tolist(), late.tolist(), strict=True)
+    return [f"{Reason.STALE.words} {age:.0f} s" if s else LATE if b else None for age, s, b in groups]
 
 
 def _expiry(view: View, segment: int) -> float:

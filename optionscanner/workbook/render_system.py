@@ -15,38 +15,42 @@ from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Cells, Named, Sheet
 from optionscanner.workbook.layout_index import INDICES, PICKED
 from optionscanner.workbook.layout_system import SYSTEM_HEALTH, WORST_ROWS
-from optionscanner.workbook.render_cells import clean, clock, numbers, serial_time
-from optionscanner.workbook.render_view import NOT_IN_SOURCE, View, plain
+from optionscanner.workbook.render_cells import clean, clock, numbers, plain, serial_time
+from optionscanner.workbook.render_view import NOT_IN_SOURCE, View
 
 Rows = tuple[tuple[Cell, ...], ...]
 
 
-def band(view: View, sheet: Sheet, *, held: bool) -> Block:
-    """The three rows that head a sheet; `held`: the user filters, so rows keep their order."""
-    cells: Cells = sheet.cells[0]
-    u = view.position.get(view.underlying_of(sheet.name), -1) if sheet.name in (*INDICES, PICKED) else None
-    said = _band_texts(view, sheet, u, held=held)
-    return Block(cells.name, tuple((plain(said[cell.source]),) for cell in cells.cells))
+def bands(view: View, sheets: Sequence[Sheet], *, held: bool) -> list[Block]:
+    """The three rows that head each sheet; `held`: the user filters, so rows keep their order."""
+    whole = _band_texts(view, held=held)
+    made = []
+    for sheet in sheets:
+        cells: Cells = sheet.cells[0]
+        said = {**whole, "band.title": plain(_title(view, sheet))}
+        if sheet.name in (*INDICES, PICKED):
+            own = np.array([view.position.get(view.underlying_of(sheet.name), -1)])
+            said |= {source: plain(text) for source, text in _seen(view, own).items()}
+        made.append(Block(cells.name, tuple((said[cell.source],) for cell in cells.cells)))
+    return made
 
 
-def _band_texts(view: View, sheet: Sheet, u: int | None, *, held: bool) -> dict[str, str]:
+def _band_texts(view: View, *, held: bool) -> dict[str, Cell]:
+    """What all bands say, on sheets of the whole market."""
     report, settings = view.report, view.settings
     mode = report.session.label
     if report.session.mode is not Mode.LIVE:
         mode = f"{mode}  {clock(report.as_of)}"
     if report.speed:
         mode = f"{mode}  {report.speed}"
-    wanted = np.arange(len(view.names)) if u is None else np.array([u])
     stale = int(view.stale[:-1].sum())
     seconds = report.timings.get("cycle", sum(report.timings.values())) / 1000.0
     said = {
         "band.mode": mode,
         "band.session": report.closed_words or "OPEN",
-        "band.title": _title(view, sheet),
         "band.units": f"OI and volume in {settings.units.word}",
         "band.front": f"{settings.front}, order held: filter on" if held else settings.front,
-        "band.price": _oldest(view, "price.price_time", wanted, "Prices"),
-        "band.open_interest": _oldest(view, "price.open_interest_time", wanted, "OI"),
+        **_seen(view, np.arange(len(view.names))),
         "band.cycle": f"cycle {seconds:.2f} s" if seconds else "",
         "band.names": f"{stale} of {len(view.names)} names stale",
         "band.message": report.message,
@@ -55,7 +59,15 @@ def _band_texts(view: View, sheet: Sheet, u: int | None, *, held: bool) -> dict[
         said[f"band.tick{i}"] = _tick(view, name)
     vix = report.chains.vix
     said[f"band.tick{len(INDICES)}"] = f"INDIA VIX {vix:.2f}" if math.isfinite(vix) else f"INDIA VIX {NOT_IN_SOURCE}"
-    return said
+    return {source: plain(text) for source, text in said.items()}
+
+
+def _seen(view: View, positions: Ints) -> dict[str, str]:
+    """How old the names at these positions are."""
+    return {
+        "band.price": _oldest(view, "price.price_time", positions, "Prices"),
+        "band.open_interest": _oldest(view, "price.open_interest_time", positions, "OI"),
+    }
 
 
 def _title(view: View, sheet: Sheet) -> str:

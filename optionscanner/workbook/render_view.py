@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,7 +30,7 @@ from optionscanner.workbook.formats import Kind, Units
 from optionscanner.workbook.grid import Column
 from optionscanner.workbook.layout_index import CHAIN_SIDE, INDICES, PICKED
 from optionscanner.workbook.layout_market import SUMMARY_ROWS
-from optionscanner.workbook.render_cells import INDIA, clean_text, numbers, serial_date, texts, times
+from optionscanner.workbook.render_cells import INDIA, numbers, serial_date, texts, times
 from optionscanner.workbook.render_order import ranked
 
 Values = npt.NDArray[Any]
@@ -176,6 +177,7 @@ class View:
         self.indices: Ints = np.array([self.position.get(name, -1) for name in INDICES])
         self.stocks: Ints = np.flatnonzero(~self.layout.is_index)
         self.lot_size: Floats = self._by_segment(self.layout.segment_lot_size)
+        self._columns: dict[str, Values] = {}
         self._cells: dict[tuple[str, Kind], list[Cell]] = {}
 
     def underlying_of(self, sheet: str) -> str:
@@ -232,7 +234,12 @@ class View:
         return self.report.readings.get(name)
 
     def column(self, source: str) -> Values:
-        """(U + 1,) a reading's column, or one of the ``row.`` and ``day.`` columns, in the model's units."""
+        """(U + 1,) a reading's column, or one of the ``row.`` and ``day.`` columns, in the model's units. Read only."""
+        if source not in self._columns:
+            self._columns[source] = self._column(source)
+        return self._columns[source]
+
+    def _column(self, source: str) -> Values:
         table, _, name = source.partition(".")
         if table == "row":
             return self._row_column(name)
@@ -269,7 +276,7 @@ class View:
         word = self.settings.units.word
         return tuple(word if c.kind.follows_units else c.unit or None for c in columns)
 
-    @property
+    @cached_property
     def age(self) -> Floats:
         """(U + 1,) seconds since the newest accepted observation of each underlying's nearest expiry."""
         return np.asarray(self.report.as_of - self.column("price.price_time").astype(float))
@@ -279,12 +286,12 @@ class View:
         """(U + 1,) seconds between observations that the source promises."""
         return np.append(self.report.chains.day.refresh, np.nan)
 
-    @property
+    @cached_property
     def late(self) -> Bools:
         """(U + 1,) older than two promised refreshes, or never seen."""
         return ~(self.age <= self.settings.stale.amber_refreshes * self.promised)
 
-    @property
+    @cached_property
     def stale(self) -> Bools:
         """(U + 1,) older than three promised refreshes and a minute, or never seen."""
         allowed = np.maximum(self.settings.stale.grey_refreshes * self.promised, self.settings.stale.at_least)
@@ -297,9 +304,8 @@ class View:
     def _of_shown(self, reading: Reading, values: Values) -> Values:
         """(U + 1,) the elements of a column whose rows name some of the expiries; blank where another is shown."""
         found = np.full(len(self.names) + 1, _blank(values), dtype=values.dtype)
-        place = {(k.underlying, k.expiry.isoformat()): s for s, k in enumerate(self.layout.segment_keys)}
         for name, expiry, value in zip(reading["underlying"], reading["expiry"], values, strict=True):
-            found[:-1][self.front[:-1] == place.get((name, expiry), -2)] = value
+            found[:-1][self.front[:-1] == self.layout.named_segments.get((name, expiry), -2)] = value
         return found
 
     def _row_column(self, name: str) -> Values:
@@ -335,10 +341,9 @@ class View:
 
     def is_nearest(self, activity: Reading) -> Bools:
         """Marks the events of the expiry that is shown of their underlying: the nearest, which readiness is of."""
-        keys = self.layout.segment_keys
-        nearest = {keys[s].underlying: keys[s].expiry.isoformat() for s in self.front if s >= 0}
+        nearest = {self.layout.segment_names[s] for s in self.front.tolist() if s >= 0}
         pairs = zip(activity["underlying"], activity["expiry"], strict=True)
-        return np.array([nearest.get(str(name)) == expiry for name, expiry in pairs], dtype=bool)
+        return np.array([pair in nearest for pair in pairs], dtype=bool)
 
     def _volume_oi(self) -> Values:
         """YES where an event of the nearest expiry agrees with its flow, else NO; blank where the scan is absent."""
@@ -386,14 +391,9 @@ def event_cells(view: View, events: Reading, columns: Sequence[Column]) -> tuple
 
 
 def _event_lots(view: View, events: Reading) -> Floats:
-    keys = {(k.underlying, k.expiry.isoformat()): i for i, k in enumerate(view.layout.segment_keys)}
-    segments = [keys.get((str(u), str(e)), -1) for u, e in zip(events["underlying"], events["expiry"], strict=True)]
+    place = view.layout.named_segments
+    segments = [place.get(pair, -1) for pair in zip(events["underlying"], events["expiry"], strict=True)]
     return np.asarray(np.append(view.layout.segment_lot_size, np.nan)[segments], dtype=np.float64)
-
-
-def plain(text: str) -> Cell:
-    """A text of the engine's own as a cell."""
-    return clean_text(text) or None
 
 
 def _blank(values: Values) -> object:
