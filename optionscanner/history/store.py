@@ -349,9 +349,10 @@ class SqliteHistory:
         whole = len(rows) // _ROWS_PER_STATEMENT * _ROWS_PER_STATEMENT
         for part, together in ((rows[:whole], _ROWS_PER_STATEMENT), (rows[whole:], 1)):
             if len(part):
+                # Made Python's numbers a statement at a time, so that each takes over the memory of the one before.
                 self._database.conn.executemany(
                     f"INSERT OR REPLACE INTO {table} VALUES {', '.join([one_row] * together)}",
-                    part.reshape(len(part) // together, -1).tolist(),
+                    map(np.ndarray.tolist, part.reshape(len(part) // together, -1)),
                 )
 
     def _statement(self, table: str, session: int, row: Row) -> str:
