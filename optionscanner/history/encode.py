@@ -17,7 +17,7 @@ import numpy.typing as npt
 from optionscanner.history.changes import Changes
 from optionscanner.history.interest_map import MapRows
 from optionscanner.history.schema import STATE, STATE_LEGS, reading_table
-from optionscanner.model.contracts import Bools, Floats, Ints, Layout
+from optionscanner.model.contracts import Bools, Floats, Ints
 from optionscanner.model.pairs import either
 from optionscanner.model.readings import Reading
 from optionscanner.model.reasons import Reason
@@ -29,7 +29,28 @@ Row = tuple[object, ...]
 # Beyond this a float64 is no exact count, and no market quotes it; SQLite would refuse the row.
 _LARGEST = float(1 << 53)
 
+Column = Sequence[object] | npt.NDArray[np.generic]
+
 _NUMBERS_TO_REASONS = {int(reason): reason for reason in Reason}
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows that are columns until they are asked for: made and forgotten table by table they share their memory."""
+
+    columns: Sequence[Column]
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __iter__(self) -> Iterator[Row]:
+        columns = (c.tolist() if isinstance(c, np.ndarray) else c for c in self.columns)
+        return iter(zip(*columns, strict=True))
+
+    @property
+    def width(self) -> int:
+        """Columns of a row."""
+        return len(self.columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +67,7 @@ class EncodedCycle:
     """(m, 3): at, flat leg, changed_at."""
     counts: dict[str, int]
     """observations, refused, quotes, alerts, failures."""
-    rows: dict[str, list[Row]]
+    rows: dict[str, Rows | list[Row]]
     """table -> rows in the order of its columns, without the leading session."""
 
 
@@ -84,7 +105,7 @@ class Encoder:
     def encode(self, report: CycleReport, *, whole_picture: bool = False) -> EncodedCycle:
         """Rows of one report; `whole_picture` stores every leg ever seen and all state instead of what changed."""
         chains, at = report.chains, int(milliseconds(report.as_of))
-        keys = _chain_keys(chains.layout)
+        keys = chains.layout.segment_names
         stored = np.isfinite(chains.legs.seen_at) if whole_picture else chains.changed
         leg = np.flatnonzero(stored)
         if whole_picture:
@@ -105,7 +126,7 @@ class Encoder:
             observed_at=observed_at[seen],
         )
         anchored_at = np.where(self.changes.anchored_at <= observed_at, self.changes.anchored_at, np.nan)
-        rows: dict[str, list[Row]] = {
+        rows: dict[str, Rows | list[Row]] = {
             "observation": [
                 *_observations(report, keys, in_picture, anchored_at),
                 *_repetitions(report, keys, repeated, anchored_at),
@@ -116,11 +137,12 @@ class Encoder:
                 (report.cycle, i, at, f.where, f.underlying or None, f.sentence) for i, f in enumerate(report.failures)
             ],
         }
+        owners = np.unique(chains.layout.segment_underlying[chains.updated]).tolist()
         for reading in (*(r for r in report.readings.values() if r.spec.stored), report.alerts):
-            rows[reading.spec.name] = list(_reading_rows(reading, report, at, keys))
+            rows[reading.spec.name] = _reading_rows(reading, report, at, owners)
         every = np.ones(report.state.layout.segments, dtype=bool)
         state = report.state
-        rows["state"] = list(_state_rows(report, every if whole_picture else state.touched))
+        rows["state"] = _state_rows(report, every if whole_picture else state.touched)
         rows["state_legs"] = list(_state_leg_rows(report, every if whole_picture else state.stepped))
         rows["state_anchors"] = list(_anchor_rows(report, whole=whole_picture or not self.anchored))
         rows["state_futures"] = list(self._future_states(report, whole=whole_picture))
@@ -163,8 +185,7 @@ class Encoder:
         """Rows that differ from the last one of their future, or all: cycles that were lost leave older ones behind."""
         state, nothing = report.state, (None,) * len(FUTURE_STATE)
         values = zip(*(_values(state.future[name]) for name in FUTURE_STATE), strict=True)
-        for key, row in zip(state.layout.future_keys, values, strict=True):
-            name = (key.underlying, key.expiry.isoformat())
+        for name, row in zip(state.layout.future_names, values, strict=True):
             if whole or row != self.future_states.get(name, nothing):
                 self.future_states[name] = row
                 yield (*name, STATE_VERSION, *row)
@@ -176,16 +197,10 @@ class Encoder:
             *(whole(q) for q in (futures.bid_quantity, futures.ask_quantity, futures.volume, futures.open_interest)),
             milliseconds(futures.price_at),
         ]
-        for key, row in zip(report.chains.layout.future_keys, _rows(columns), strict=True):
-            name = (key.underlying, key.expiry.isoformat())
+        for name, row in zip(report.chains.layout.future_names, _rows(columns), strict=True):
             if row != self.futures.get(name) and any(value is not None for value in row):
                 self.futures[name] = row
                 yield (at, *name, *row)
-
-
-def _chain_keys(layout: Layout) -> list[tuple[str, str]]:
-    """(underlying, expiry as ISO text) of each segment."""
-    return [(key.underlying, key.expiry.isoformat()) for key in layout.segment_keys]
 
 
 def _values(column: npt.NDArray[np.generic]) -> list[object]:
@@ -230,7 +245,7 @@ def _in_picture(report: CycleReport) -> Bools:
 
 
 def _repetitions(
-    report: CycleReport, keys: list[tuple[str, str]], repeated: Bools, anchored_at: Floats
+    report: CycleReport, keys: Sequence[tuple[str, str]], repeated: Bools, anchored_at: Floats
 ) -> Iterable[Row]:
     """An observation at the cycle's instant for each chain that was not polled in it."""
     chains, index = report.chains, np.flatnonzero(repeated)
@@ -257,7 +272,7 @@ def _repetitions(
 
 
 def _observations(
-    report: CycleReport, keys: list[tuple[str, str]], in_picture: Bools, anchored_at: Floats
+    report: CycleReport, keys: Sequence[tuple[str, str]], in_picture: Bools, anchored_at: Floats
 ) -> list[Row]:
     chains, polls = report.chains, report.chains.polls
 
@@ -289,11 +304,11 @@ def _observations(
     ]
 
 
-def _reading_rows(reading: Reading, report: CycleReport, at: int, keys: list[tuple[str, str]]) -> Iterable[Row]:
-    """Rows of the chains, underlyings or events that an observation of this cycle renewed."""
+def _reading_rows(reading: Reading, report: CycleReport, at: int, owners: list[int]) -> Rows:
+    """Rows of the chains, underlyings or events that an observation of this cycle renewed; of names `owners`."""
     chains, spec = report.chains, reading.spec
     table = reading_table(spec)
-    owners = np.unique(chains.layout.segment_underlying[chains.updated]).tolist()
+    keys = chains.layout.segment_names
     lead: list[Sequence[object]]
     if spec.row == "segment":
         index = np.flatnonzero(chains.updated)
@@ -303,8 +318,8 @@ def _reading_rows(reading: Reading, report: CycleReport, at: int, keys: list[tup
         lead = [[at] * len(index), [chains.layout.names[u] for u in owners]]
     elif spec.row == "future":
         index = np.flatnonzero(np.isin(chains.layout.future_underlying, owners))
-        named = [chains.layout.future_keys[f] for f in index.tolist()]
-        lead = [[at] * len(index), [key.underlying for key in named], [key.expiry.isoformat() for key in named]]
+        named = [chains.layout.future_names[f] for f in index.tolist()]
+        lead = [[at] * len(index), [name for name, _ in named], [expiry for _, expiry in named]]
     elif spec.row == "market":
         index = np.arange(len(reading) if owners else 0)
         lead = [[at] * len(index), reading["underlying"][index].tolist()]
@@ -314,26 +329,26 @@ def _reading_rows(reading: Reading, report: CycleReport, at: int, keys: list[tup
             index = np.flatnonzero(np.isin(reading["underlying"].astype(str), [chains.layout.names[u] for u in owners]))
         lead = [[report.cycle] * len(index), range(len(index)), [at] * len(index)]
     kinds = {column.name: column.kind for column in spec.columns}
-    columns: list[Sequence[object]] = []
+    columns: list[Column] = []
     for name in table.columns[1 + len(lead) :]:
         values = reading[name][index]
         if kinds[name] == "text":
             columns.append([text or None for text in values.tolist()])
         elif kinds[name] == "time":
-            columns.append(milliseconds(values).tolist())
+            columns.append(milliseconds(values))
         elif kinds[name] == "integer":
-            columns.append(whole(values).tolist())
+            columns.append(whole(values))
         else:
-            columns.append(values.tolist())
-    return zip(*lead, *columns, strict=True)
+            columns.append(values)
+    return Rows([*lead, *columns])
 
 
-def _state_rows(report: CycleReport, chosen: Bools) -> Iterable[Row]:
+def _state_rows(report: CycleReport, chosen: Bools) -> Rows:
     state, index = report.state, np.flatnonzero(chosen)
-    keys = state.layout.segment_keys
-    named = [(keys[s].underlying, keys[s].expiry.isoformat(), STATE_VERSION, report.cycle) for s in index.tolist()]
-    columns = [state.segment[name][index].tolist() for name in STATE.values if name in SEGMENT_STATE]
-    return ((*name, *row) for name, row in zip(named, zip(*columns, strict=True), strict=True))
+    named = [state.layout.segment_names[s] for s in index.tolist()]
+    lead: list[Column] = [[name for name, _ in named], [expiry for _, expiry in named]]
+    lead += [[STATE_VERSION] * len(index), [report.cycle] * len(index)]
+    return Rows([*lead, *(state.segment[name][index] for name in STATE.values if name in SEGMENT_STATE)])
 
 
 def _state_leg_rows(report: CycleReport, chosen: Bools) -> Iterable[Row]:
@@ -341,9 +356,9 @@ def _state_leg_rows(report: CycleReport, chosen: Bools) -> Iterable[Row]:
     strikes = layout.strike.astype("<f8", copy=False)
     arrays = [state.leg[name].astype("<f8", copy=False) for name in STATE_LEGS.values if name in LEG_STATE]
     for segment in np.flatnonzero(chosen).tolist():
-        key, rows = layout.segment_keys[segment], slice(int(layout.starts[segment]), int(layout.ends[segment]))
+        rows = slice(int(layout.starts[segment]), int(layout.ends[segment]))
         blobs = (array[rows].tobytes() for array in (strikes, *arrays))
-        yield (key.underlying, key.expiry.isoformat(), STATE_VERSION, report.cycle, *blobs)
+        yield (*layout.segment_names[segment], STATE_VERSION, report.cycle, *blobs)
 
 
 def _anchor_rows(report: CycleReport, *, whole: bool) -> Iterable[Row]:
@@ -352,7 +367,7 @@ def _anchor_rows(report: CycleReport, *, whole: bool) -> Iterable[Row]:
     strikes = layout.strike.astype("<f8", copy=False)
     chosen = np.isfinite(anchors.at) & (whole | ((anchors.at == anchors.newest) & anchors.written))
     for slot, segment in np.argwhere(chosen).tolist():
-        key, rows = layout.segment_keys[segment], slice(int(layout.starts[segment]), int(layout.ends[segment]))
+        rows = slice(int(layout.starts[segment]), int(layout.ends[segment]))
         arrays = (strikes, anchors.values[slot], anchors.prices[slot])
         blobs = (array[rows].astype("<f8", copy=False).tobytes() for array in arrays)
-        yield (key.underlying, key.expiry.isoformat(), slot, STATE_VERSION, float(anchors.at[slot, segment]), *blobs)
+        yield (*layout.segment_names[segment], slot, STATE_VERSION, float(anchors.at[slot, segment]), *blobs)

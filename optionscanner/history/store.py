@@ -20,7 +20,7 @@ from optionscanner.errors import HistoryBusy, HistoryError
 from optionscanner.history.commands import accepted_requests, add_request
 from optionscanner.history.contract_ids import ContractIds
 from optionscanner.history.database import check_file, ist_clock, opened_for_writing, speaking, transaction
-from optionscanner.history.encode import EncodedCycle, Encoder, Row, milliseconds
+from optionscanner.history.encode import EncodedCycle, Encoder, Rows, milliseconds
 from optionscanner.history.interest_map import resumed_map
 from optionscanner.history.migrations import SCHEMA_VERSION, migrate
 from optionscanner.history.past_exposure import closing_exposure
@@ -341,7 +341,8 @@ class SqliteHistory:
             self._insert_many("quote_anchor", session, anchors)
             for table, rows in cycle.rows.items():
                 if rows:
-                    connection.executemany(self._statement(table, session, rows[0]), rows)
+                    width = rows.width if isinstance(rows, Rows) else len(rows[0])
+                    connection.executemany(self._statement(table, session, width), rows)
 
     def _insert_many(self, table: str, session: int, rows: np.ndarray) -> None:
         """Many rows a statement. A poll at an instant that is stored already (a clock set back) replaces its rows."""
@@ -355,8 +356,8 @@ class SqliteHistory:
                     map(np.ndarray.tolist, part.reshape(len(part) // together, -1)),
                 )
 
-    def _statement(self, table: str, session: int, row: Row) -> str:
-        values = f"({session}{', ?' * len(row)})"
+    def _statement(self, table: str, session: int, width: int) -> str:
+        values = f"({session}{', ?' * width})"
         declared = self._tables.get(table)
         if declared is None:
             return f"INSERT INTO {table} VALUES {values}"
