@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from math import isnan
 from pathlib import Path
 
 import psutil
@@ -64,7 +65,9 @@ def session_health(
             size = place.stat().st_size / 1e6
         except OSError:
             size = 0.0  # the line above, History, tells what is wrong with it
-        return HealthItem("History file", f"{size:,.1f} MB", "", "OK", float("nan"), "")
+        anew = history.begun_anew_at
+        what = "" if isnan(anew) else "deleted or replaced while running, begun anew; earlier rows are not in it"
+        return HealthItem("History file", f"{size:,.1f} MB", "", "WARN" if what else "OK", anew, what)
 
     def calendar_end() -> HealthItem:
         warning = calendar.coverage_warning(market.day.session.date) or ""

@@ -682,10 +682,12 @@ def test_a_file_deleted_meanwhile_is_begun_anew_with_the_whole_picture(tmp_path:
     path = tmp_path / "h.db"
     history = begun(path)
     history.save(reports[0])
+    assert np.isnan(history.begun_anew_at)
     for name in ("h.db", "h.db-wal", "h.db-shm"):
         (tmp_path / name).unlink()
     history.save(reports[1])
     assert history.counts()["cycles"] == 1
+    assert history.begun_anew_at == INSTANTS[1]
     history.close()
     last_chains(reports, path)
 

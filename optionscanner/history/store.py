@@ -87,6 +87,8 @@ class SqliteHistory:
         """Instant of the first cycle that is not stored yet [s since 1970 UTC]; None while all are."""
         self.lost = 0
         """Cycles that will never be stored."""
+        self.begun_anew_at = float("nan")
+        """Instant of the first cycle of a file that took the place of one that was deleted or replaced; NaN of none."""
         self._busy_timeout = busy_timeout
         self._tables = {table.name: table for table in declared_tables((*readings, ALERTS))}
         self._spool = Spool(spool_cycles)
@@ -155,7 +157,7 @@ class SqliteHistory:
         """
         with self._lock:
             opened = self._required()
-            trouble = self._reopened_if_gone(opened)
+            trouble = self._reopened_if_gone(opened, report.as_of)
             if trouble is None and self._is_taken(opened, report):
                 return
             if self.not_stored_since is None:
@@ -366,7 +368,7 @@ class SqliteHistory:
             return f'INSERT INTO "{table}" ({named}) VALUES {values}'
         return f'INSERT INTO "{table}" ({named}) VALUES {values} {_replacing(declared)}'
 
-    def _reopened_if_gone(self, opened: _Open) -> HistoryError | None:
+    def _reopened_if_gone(self, opened: _Open, as_of: float) -> HistoryError | None:
         """Begin a new file where ours was deleted or replaced: what is written to a deleted file is lost unseen."""
         if _identity(self.path) == self._file:
             return None
@@ -379,7 +381,7 @@ class SqliteHistory:
             self._file = None
             return error
         opened.stored, opened.ids, opened.counts = again.stored, again.ids, again.counts
-        opened.incomplete = True
+        opened.incomplete, self.begun_anew_at = True, as_of
         return None
 
 
