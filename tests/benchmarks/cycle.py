@@ -1,7 +1,8 @@
 """Whole cycles, whole days and the way to the first picture: `python -m tests.benchmarks.cycle [--day FOLDER]`.
 
 1. A simulated session, every leg of the full universe updated in every cycle, history and workbook on a real disk with
-   fsync on: milliseconds per step of a cycle, median and 95th percentile over the session.
+   fsync on: milliseconds per step of a cycle, median and 95th percentile over the session; with `--processor` those
+   of the processors, all threads together, which other work on the machine disturbs less.
 2. With `--day FOLDER` (a recorded day): the whole replay at full speed by the command line, with peak memory.
 3. The bare command, from its start to a workbook on the disk.
 
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +59,8 @@ class SessionClock:
         self.instant = instant
 
 
-def cycles(count: int, folder: Path) -> None:
-    """Print what each step of a cycle takes with everything updated."""
+def cycles(count: int, folder: Path, elapsed: Callable[[], float]) -> None:
+    """Print what each step of a cycle takes by the clock `elapsed` [s] with everything updated."""
     clock, settings = SessionClock(), EngineSettings()
     market = SimulatedMarket(seed=7, clock=clock, calendar=load_calendar())
     session = builders.run_session(Mode.SIMULATED, source="simulated market", seed=7)
@@ -67,14 +69,17 @@ def cycles(count: int, folder: Path) -> None:
     history.begin(session, market.day, resume_within=None, now=instants[0])
     workbook = FileHost(folder / "OptionsDashboard.xlsx")
     sinks = Sinks(history, workbook, Renderer(filtered=lambda: workbook.filtered))
-    cycle = Cycle(session=session, settings=settings, sinks=sinks, health=Health(settings), strict=True, limit=60.0)
+    cycle = Cycle(
+        session=session, settings=settings, sinks=sinks, health=Health(settings), strict=True, limit=60.0,
+        elapsed=elapsed,
+    )  # fmt: skip
     taken: dict[str, list[float]] = defaultdict(list)
     changed = []
     for instant in instants[:count]:
         clock.instant = instant
-        begun = time.perf_counter()
+        begun = elapsed()
         chains = market.latest()
-        taken["source: observe and check"].append(1000 * (time.perf_counter() - begun))
+        taken["source: observe and check"].append(1000 * (elapsed() - begun))
         changed.append(int(chains.changed.sum()))
         report = cycle.run(chains)
         for step, parts in STEPS.items():
@@ -129,11 +134,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--day", type=Path, help="folder of a recorded day")
     parser.add_argument("--cycles", type=int, default=751, help="cycles of the simulated session")
+    parser.add_argument("--processor", action="store_true", help="time of the processors instead of the clock's")
     given = parser.parse_args()
     # Beside the checkout: /tmp may be memory, where fsync costs nothing.
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCHMARK_FOLDER") or Path.cwd()) as made:
         folder = Path(made)
-        cycles(given.cycles, folder)
+        cycles(given.cycles, folder, time.process_time if given.processor else time.perf_counter)
         if given.day:
             whole_day(given.day, folder)
         first_picture(folder)
