@@ -195,7 +195,7 @@ _CARDS = (
         ),
     ),
     Card(
-        "Dealers", 9, ((10, "₹ crore"), (11, "")),
+        "Dealers", 9, ((10, "₹ crore"), (11, "this expiry")),
         (
             ("GEX", ((0, "exposure.gex", Kind.CRORE), (1, "exposure.regime", Kind.TEXT))),
             ("DEX", ((0, "exposure.dex", Kind.CRORE),)),

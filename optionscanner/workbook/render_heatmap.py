@@ -9,7 +9,7 @@ from optionscanner.model.frame import Block, Cell
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.layout_heatmap import GAMMA_STEPS, HEATMAP, PANELS, TILES
 from optionscanner.workbook.layout_index import INDICES
-from optionscanner.workbook.render_cells import clock
+from optionscanner.workbook.render_cells import clock, plain
 from optionscanner.workbook.render_view import View, shown
 
 Tile = tuple[Cell, ...]
@@ -46,7 +46,7 @@ def _tiles(view: View) -> list[Tile]:
         shown(kind, np.where(fresh, values, np.nan), view.settings.units, 1.0)
         for kind, values in ((Kind.MOVE, share), (Kind.DIRECTED, score))
     ]
-    return [(names[i], columns[0][i], columns[1][i]) for i in at]
+    return [(plain(names[i]), columns[0][i], columns[1][i]) for i in at]
 
 
 def _title(view: View, tiles: int) -> str:

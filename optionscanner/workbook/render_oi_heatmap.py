@@ -9,7 +9,7 @@ from optionscanner.model.frame import Block, Cell
 from optionscanner.model.open_interest_map import ChainMap
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.layout_oi_heatmap import OI_HEATMAP, QUARTERS, SHOWN, SIDE
-from optionscanner.workbook.render_cells import clock
+from optionscanner.workbook.render_cells import clean_text, clock
 from optionscanner.workbook.render_exposure import picked_segment
 from optionscanner.workbook.render_view import View, shown
 
@@ -27,7 +27,8 @@ def oi_heatmap_blocks(view: View) -> list[Block]:
     if segment < 0:
         return _blocks(view, "", "pick a symbol of this source on CONTROL", None)
     key = view.layout.segment_keys[segment]
-    title = f"{key.underlying} {key.expiry:%d-%b-%y}: OI added in each quarter hour, {view.settings.units.word}"
+    name = clean_text(key.underlying)
+    title = f"{name} {key.expiry:%d-%b-%y}: OI added in each quarter hour, {view.settings.units.word}"
     if held is None or atm < 0:
         why = "nobody follows open interest through this session" if held is None else "no price yet, so no money"
         return _blocks(view, title, why, None)

@@ -13,7 +13,7 @@ from optionscanner.model.frame import Block, Cell
 from optionscanner.workbook.formats import Kind
 from optionscanner.workbook.grid import Column
 from optionscanner.workbook.layout_oi_tracker import HALVES, LADDER, NARROW, SHOWN, SIDE, Half
-from optionscanner.workbook.render_cells import clean, clock
+from optionscanner.workbook.render_cells import clean, clock, plain
 from optionscanner.workbook.render_view import View, shown
 
 Columns = dict[str, Floats]
@@ -39,7 +39,7 @@ def half_blocks(view: View, half: Half, name: str) -> list[Block]:
     rows, total = _ladder(view, segment) if segment >= 0 else ((), (None,) * len(LADDER))
     said = _title(view, name, u, segment)
     return [
-        Block(half.title.name, tuple((said[cell.source] or None,) for cell in half.title.cells)),
+        Block(half.title.name, tuple((plain(said[cell.source]),) for cell in half.title.cells)),
         Block(half.head.name, tuple((view.cells(cell.source, cell.kind)[u],) for cell in half.head.cells)),
         Block(half.volatility.name, ((clean(view.report.chains.vix) if segment >= 0 else None,),)),
         *(Block(limits.name, tuple((_limit(view, c.source),) for c in limits.cells)) for limits in half.limits),
