@@ -213,11 +213,11 @@ def descendants(pid: int) -> list[psutil.Process]:
 
 
 def offices_below(pid: int) -> list[psutil.Process]:
-    """The LibreOffice processes that `pid` or one below it started."""
+    """The LibreOffice processes that `pid` or one below it started and that run; one that has ended may linger."""
     found = []
     for process in descendants(pid):
         with suppress(psutil.Error):
-            if process.name() == "soffice.bin":
+            if process.name() == "soffice.bin" and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 
